@@ -1,0 +1,164 @@
+"""Model files and training checkpoints: written whole or not at all, and verified when read.
+
+A model file is one safetensors file whose header carries the model's configuration and a SHA-256
+of its tensors. A training checkpoint is a folder of tensors with a manifest, put in place by one
+rename.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from imagespace.diffusion.objective import ObjectiveConfig
+from imagespace.diffusion.samplers import SamplerName
+from imagespace.errors import UserError
+from imagespace.networks.transformer import TransformerConfig
+
+MODEL_FORMAT = "imagespace-model-1"
+MANIFEST_FILE = "manifest.json"
+
+
+class SamplingConfig(BaseModel):
+    """How a model is sampled unless the user says otherwise."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sampler: SamplerName = "dpmpp_2m"
+    num_steps: int = Field(16, ge=1, le=1000)
+    guidance: float = Field(3.0, ge=0, le=100)
+    guidance_interval: tuple[float, float] = (0.1, 0.95)
+    time_shift: float = Field(1.0, gt=0)
+
+
+class ModelConfig(BaseModel):
+    """Everything that is needed to draw with a set of weights."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = "model"
+    network: TransformerConfig = TransformerConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    text_fingerprint: str = ""
+
+
+def tensors_sha256(tensors: dict[str, Tensor]) -> str:
+    """SHA-256 over names, types, shapes and bytes, in the order of the names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def save_model(path: Path, tensors: dict[str, Tensor], config: ModelConfig) -> None:
+    """Writes a model file; an interruption leaves the old file or the new one, never a part."""
+    tensors = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    header = {
+        "format": MODEL_FORMAT,
+        "config": config.model_dump_json(),
+        "sha256": tensors_sha256(tensors),
+    }
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    save_file(tensors, partial, metadata=header)
+    _flush_to_disk(partial)
+    os.replace(partial, path)
+    _flush_to_disk(path.parent)
+
+
+def load_model_file(path: Path) -> tuple[dict[str, Tensor], ModelConfig]:
+    """Tensors (float32) and configuration of a model file.
+
+    Errors: UserError if the file is missing, not ours, or damaged.
+    """
+    remedy = "Take the file again from where it came, or train a new one with `imagespace train`"
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise UserError(str(path), "there is no such weights file", remedy) from None
+    except OSError as error:
+        raise UserError(str(path), f"cannot be read ({error.strerror})", remedy) from None
+    except SafetensorError:
+        raise UserError(str(path), "is damaged or not a safetensors file", remedy) from None
+    if header.get("format") != MODEL_FORMAT:
+        raise UserError(str(path), "was not written by imagespace", remedy)
+    if header.get("sha256") != tensors_sha256(tensors):
+        raise UserError(str(path), "is damaged: its checksum does not match its tensors", remedy)
+    try:
+        config = ModelConfig.model_validate_json(header["config"])
+    except (KeyError, ValidationError):
+        raise UserError(
+            str(path),
+            "has a configuration that this version cannot read",
+            "Update imagespace, or train a new model with `imagespace train`",
+        ) from None
+    return {name: tensor.float() for name, tensor in tensors.items()}, config
+
+
+def save_checkpoint(
+    folder: Path, files: dict[str, dict[str, Tensor]], state: dict[str, Any]
+) -> None:
+    """Writes a training checkpoint `folder`: one safetensors file a key, and a manifest.
+
+    Temporary folder, files, checksums, flush, rename, flush: a kill at any moment leaves either
+    the whole checkpoint or none.
+    """
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    checksums = {}
+    for name, tensors in files.items():
+        path = partial / f"{name}.safetensors"
+        save_file({key: value.contiguous() for key, value in tensors.items()}, path)
+        checksums[path.name] = _file_sha256(path)
+        _flush_to_disk(path)
+    manifest = partial / MANIFEST_FILE
+    manifest.write_text(json.dumps({"state": state, "sha256": checksums}, indent=1) + "\n")
+    _flush_to_disk(manifest)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(partial, folder)
+    _flush_to_disk(folder.parent)
+
+
+def load_checkpoint(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+    """Files and state of a checkpoint; raises UserError if any byte differs from its manifest."""
+    remedy = f"Delete {folder} to go back to the checkpoint before it"
+    try:
+        manifest = json.loads((folder / MANIFEST_FILE).read_text())
+        files = {}
+        for name, checksum in manifest["sha256"].items():
+            if _file_sha256(folder / name) != checksum:
+                raise UserError(str(folder / name), "is damaged: its checksum differs", remedy)
+            with safe_open(folder / name, framework="pt") as file:
+                files[Path(name).stem] = {
+                    key: file.get_tensor(key)
+                    for key in file.keys()  # noqa: SIM118
+                }
+        return files, manifest["state"]
+    except (OSError, ValueError, KeyError, SafetensorError):
+        raise UserError(str(folder), "is not a whole checkpoint", remedy) from None
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush_to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

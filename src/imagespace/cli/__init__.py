@@ -1,0 +1,54 @@
+"""The command line: `imagespace generate | train | pictures | models`."""
+
+import signal
+import sys
+from types import FrameType
+
+import typer
+
+from imagespace.cli import generate, models, pictures, train
+from imagespace.errors import UserError
+
+app = typer.Typer(
+    name="imagespace",
+    help="Train a text-to-image model on your own captioned pictures, and watch it draw.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("generate")(generate.generate)
+app.command("train")(train.train)
+app.command("models")(models.models)
+app.add_typer(pictures.app, name="pictures")
+
+
+def main() -> None:
+    """Runs the command line; a user's mistake is one line on stderr and a non-zero exit."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = app(standalone_mode=False, prog_name="imagespace")
+    except UserError as error:
+        code = _fail(str(error))
+    except KeyboardInterrupt:
+        code = 130
+    except Exception as error:
+        # Typer's usage errors carry a message and an exit code; all else is our own bug.
+        if not hasattr(error, "format_message"):
+            raise
+        message = error.format_message()
+        if not message:  # bare `imagespace`: the help was the answer
+            sys.exit(getattr(error, "exit_code", 2))
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "imagespace"
+        code = _fail(f"{message.rstrip('.')}. See `{command} --help`")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str) -> int:
+    print(f"imagespace: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,181 @@
+"""`imagespace generate`: from prompts to pictures."""
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from imagespace.cli.output import check_out_file, free_name
+from imagespace.errors import UserError
+
+if TYPE_CHECKING:
+    from imagespace.pipeline import Model, Pictures, PictureSettings
+
+# A film shows this many pictures at most: more would be too small to watch.
+FILMED_PICTURES = 8
+
+
+def generate(
+    prompts: Annotated[list[str] | None, typer.Argument(help="What to draw, in English.")] = None,
+    num: Annotated[int, typer.Option(help="Pictures for each prompt.")] = 4,
+    seed: Annotated[int, typer.Option(help="Picture i of a prompt is drawn from seed + i.")] = 0,
+    steps: Annotated[int | None, typer.Option(help="Steps of the walk.")] = None,
+    guidance: Annotated[float | None, typer.Option(help="Pull of the prompt; 1 is off.")] = None,
+    sampler: Annotated[
+        str | None, typer.Option(help="ddpm, ddim, euler, heun or dpmpp_2m.")
+    ] = None,
+    negative: Annotated[str, typer.Option(help="What to walk away from.")] = "",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A .png for the sheet, or an existing folder for each picture too."),
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="A shipped model, a run folder or a weights file.")
+    ] = "glyphs",
+    film: Annotated[
+        Path | None, typer.Option(help="Also save every step as a .webp or .gif.")
+    ] = None,
+    from_picture: Annotated[
+        Path | None, typer.Option("--from", help="Repeat a PNG that generate wrote.")
+    ] = None,
+    truncate: Annotated[
+        bool, typer.Option("--truncate", help="Cut prompts that are too long.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+) -> None:
+    """Draw pictures from prompts."""
+    if bool(prompts) == bool(from_picture):
+        raise UserError(
+            "prompt", "generate takes either prompts or --from", 'Try: imagespace generate "fish"'
+        )
+    if num < 1:
+        raise UserError(f"--num {num}", "at least one picture must be drawn", "Use 1 or more")
+    if steps is not None and not 1 <= steps <= 1000:
+        raise UserError(f"--steps {steps}", "a walk has 1 to 1000 steps", "Use about 16")
+    if guidance is not None and not 0 <= guidance <= 100:
+        raise UserError(f"--guidance {guidance:g}", "must be from 0 to 100", "Use about 3")
+    target, folder = _target(out, (prompts or ["again"])[0], overwrite)
+    if film is not None:
+        from imagespace.pictures.film import check_film_name
+
+        check_film_name(film)
+        check_out_file(film, overwrite)
+    started = time.perf_counter()
+    if from_picture is not None:
+        loaded, settings = _repeat(from_picture, None if model == "glyphs" else model)
+    else:
+        from imagespace.pipeline import load
+
+        loaded = load(model)
+        assert prompts is not None
+        texts = [_checked(loaded, prompt, truncate) for prompt in prompts]
+        if negative:
+            negative = _checked(loaded, negative, truncate)
+        settings = loaded.settings(
+            texts, num, seed, negative, num_steps=steps, guidance=guidance, sampler=sampler
+        )
+    pictures, frames = _draw(loaded, settings, filmed=film is not None)
+    _save(pictures, target, folder, overwrite)
+    if film is not None:
+        from imagespace.pictures.film import save_film
+
+        save_film(film, frames)
+        print(film)
+    noun = "picture" if len(pictures) == 1 else "pictures"
+    seconds = time.perf_counter() - started
+    print(f"{target}  ({len(pictures)} {noun} in {seconds:.1f} s)")
+
+
+def _target(out: Path | None, stem: str, overwrite: bool) -> tuple[Path, Path | None]:
+    """The sheet's file, and the folder for single pictures if `out` is one."""
+    if out is None:
+        target = free_name(stem, ".png")
+        check_out_file(target, overwrite=False)
+        return target, None
+    if out.is_dir():
+        target = out / free_name(stem, ".png").name
+        check_out_file(target, overwrite)
+        return target, out
+    if out.suffix.lower() != ".png":
+        if out.suffix:
+            raise UserError(f"--out {out}", "pictures are written as PNG", "Name a .png file")
+        raise UserError(str(out), "there is no such folder", f"Create it: mkdir -p {out}")
+    check_out_file(out, overwrite)
+    return out, None
+
+
+def _checked(model: "Model", prompt: str, truncate: bool) -> str:
+    """The prompt as it will be read; warnings go to stderr."""
+    check = model.encoder.check_prompt(
+        prompt, model.config.network.max_text_tokens, truncate=truncate
+    )
+    for warning in check.warnings:
+        print(f"imagespace: warning: {warning}", file=sys.stderr)
+    return check.text
+
+
+def _repeat(picture: Path, model: str | None) -> tuple["Model", "list[PictureSettings]"]:
+    """The model and settings that a PNG names; the weights must be the same."""
+    from pydantic import ValidationError
+
+    from imagespace.pictures.png_settings import read_settings
+    from imagespace.pipeline import PictureSettings, load
+
+    try:
+        settings = [PictureSettings.model_validate(one) for one in read_settings(picture)]
+    except ValidationError:
+        raise UserError(
+            str(picture), "carries settings that this version cannot read", "Update imagespace"
+        ) from None
+    loaded = load(model or settings[0].model)
+    if loaded.sha256 != settings[0].model_sha256:
+        raise UserError(
+            str(picture),
+            f"was drawn by weights {settings[0].model_sha256}, not {loaded.sha256}",
+            "Name the model that drew it with --model",
+        )
+    import torch
+
+    # One and two threads add in another order: the last bits differ.
+    torch.set_num_threads(settings[0].num_threads)
+    return loaded, settings
+
+
+def _draw(
+    model: "Model", settings: "Sequence[PictureSettings]", filmed: bool
+) -> tuple["Pictures", list[Any]]:
+    """Walks all pictures, showing the first in a terminal and keeping the film's frames."""
+    import numpy as np
+
+    from imagespace.cli.preview import LivePreview
+    from imagespace.pictures.film import film_frame
+    from imagespace.pipeline import LARGEST_BATCH, Pictures, pixels_to_image, to_pixels
+
+    preview, frames, parts = LivePreview(), [], []
+    for start in range(0, len(settings), LARGEST_BATCH):
+        for step in model.steps(settings[start : start + LARGEST_BATCH]):
+            preview.show(step)
+            if filmed and start == 0:
+                where, seen = (
+                    [pixels_to_image(p) for p in to_pixels(x[:FILMED_PICTURES])]
+                    for x in (step.x_t, step.x0_hat)
+                )
+                frames.append(film_frame(where, seen, f"step {step.index + 1}, t {step.t:.2f}"))
+        parts.append(to_pixels(step.x_next))
+    return Pictures(np.concatenate(parts), list(settings)), frames
+
+
+def _save(pictures: "Pictures", target: Path, folder: Path | None, overwrite: bool) -> None:
+    """Writes the sheet, and each picture by itself where a folder was named."""
+    from imagespace.pictures.png_settings import save_png
+
+    if folder is not None:
+        names = [folder / f"{target.stem}-{i:03d}.png" for i in range(len(pictures))]
+        for name in names:
+            check_out_file(name, overwrite)
+        for name, image, settings in zip(names, pictures, pictures.settings, strict=True):
+            save_png(name, image, [settings.model_dump(mode="json")])
+    pictures.save(target)

@@ -1,0 +1,119 @@
+"""`imagespace train`: from a folder of pictures to a run folder with a model."""
+
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imagespace.cli.progress import progress_bar
+from imagespace.errors import UserError
+
+if TYPE_CHECKING:
+    from imagespace.pictures.folder import PictureSet
+    from imagespace.text.vectors import TextEncoder
+    from imagespace.training.config import RunConfig
+
+
+def train(
+    data: Annotated[Path, typer.Argument(help="Folder of captioned pictures.")],
+    recipe: Annotated[str, typer.Option(help="A named configuration: glyphs.")] = "glyphs",
+    out: Annotated[Path, typer.Option(help="Run folder, created or continued.")] = Path("run"),
+    minutes: Annotated[float | None, typer.Option(help="Budget in minutes.")] = None,
+    images: Annotated[int | None, typer.Option(help="Budget in pictures seen.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of every random draw.")] = 0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would happen, from three real steps.")
+    ] = False,
+) -> None:
+    """Train a model; the same command continues an interrupted run."""
+    if minutes is not None and images is not None:
+        raise UserError("--minutes and --images", "a run has one budget", "Give one of them")
+    if minutes is not None and not minutes > 0:
+        raise UserError(f"--minutes {minutes:g}", "must be positive", "Use about 30")
+    if images is not None and images < 1:
+        raise UserError(f"--images {images}", "must be positive", "Use about 300000")
+    from imagespace.pictures.folder import read_folder
+    from imagespace.recipes import recipe as named_recipe
+    from imagespace.text.vectors import load_text_encoder
+
+    if images is None and minutes is None:
+        minutes = 30.0
+    config = named_recipe(recipe, {"budget_images": images, "budget_minutes": minutes}, seed)
+    network = config.model.network
+    with progress_bar("reading pictures") as report:
+        pictures = read_folder(data, network.image_size_px, network.num_channels, report)
+    for note in pictures.notes:
+        print(f"note: {note}")
+    encoder = load_text_encoder()
+    if dry_run:
+        _dry_run(config, pictures, encoder)
+        return
+    _train(config, pictures, encoder, out)
+
+
+def _dry_run(config: "RunConfig", pictures: "PictureSet", encoder: "TextEncoder") -> None:
+    """The resolved configuration, and what three real steps say of time and memory."""
+    from imagespace.training.loop import prepare
+
+    print(config.model_dump_json(indent=2))
+    state, batches = prepare(config, pictures, encoder)
+    seconds = []
+    for _ in range(4):  # the first compiles
+        started = time.perf_counter()
+        state.update(*batches.at(state.step), 0.0)
+        seconds.append(time.perf_counter() - started)
+    step_s = min(seconds[1:])
+    training = config.training
+    rate = training.batch_size / step_s
+    memory_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    parameters = sum(p.numel() for p in state.network.parameters())
+    print(f"pictures        {len(pictures):,} ({len(pictures.indices('train')):,} in training)")
+    print(
+        f"captions cut    {batches.captions.num_truncated:,} beyond "
+        f"{config.model.network.max_text_tokens} tokens"
+    )
+    print(f"parameters      {parameters:,}")
+    print(f"arithmetic      {str(state.dtype).removeprefix('torch.')}")
+    print(f"peak memory     {memory_gb:.2f} GB")
+    print(f"start-up        {seconds[0]:.0f} s (compilation)")
+    print(f"speed           {rate:.0f} pictures/s")
+    if training.budget_images is not None:
+        print(f"expected time   {training.budget_images / rate / 60:.1f} minutes")
+    else:
+        assert training.budget_minutes is not None
+        print(f"expected images {training.budget_minutes * 60 * rate:,.0f}")
+
+
+def _train(config: "RunConfig", pictures: "PictureSet", encoder: "TextEncoder", out: Path) -> None:
+    """Runs the loop under a bar on a terminal, and one line an evaluation elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn
+
+    from imagespace.training.loop import train as run
+
+    console = Console(stderr=True)
+    columns = ("{task.description}", BarColumn(), TaskProgressColumn())
+    events = run(config, pictures, encoder, out)
+    try:
+        with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+            task = bar.add_task("starting", total=1.0)
+            for progress in events:
+                left_s = progress.elapsed_s * (1 / max(progress.fraction, 1e-9) - 1)
+                eta = f"{left_s / 60:.0f} min left" if progress.fraction > 0.005 else "..."
+                text = (
+                    f"step {progress.step:,}  {progress.num_images:,} pictures  "
+                    f"loss {progress.loss:.3f}  {eta}"
+                )
+                bar.update(task, completed=progress.fraction, description=text)
+                if progress.evaluation:
+                    bands = "  ".join(f"{k} {v:.4f}" for k, v in progress.evaluation.items())
+                    bar.console.print(f"{text}  held-out {bands}", soft_wrap=True, highlight=False)
+    except KeyboardInterrupt:
+        events.close()
+        print(f"imagespace: interrupted; the same command continues {out}", file=sys.stderr)
+        raise
+    print(out / "model.safetensors")
+    print(f"next: imagespace generate fish --model {out}")

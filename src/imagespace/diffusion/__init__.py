@@ -1,0 +1,1 @@
+"""Schedule, denoiser, objective, samplers and guidance: the mathematics of the walk."""

@@ -1,0 +1,113 @@
+"""Schedules: how a clean picture turns into noise, `x_t = alpha_t x_0 + sigma_t eps`.
+
+Time t runs from 0 (clean picture) to 1 (pure noise). `sigma_t` is a scale, never a time.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+ScheduleName = Literal["rectified_flow", "ddpm_linear", "cosine"]
+
+
+class Schedule(ABC):
+    """Signal and noise scales as functions of time; all tensors broadcast, float32."""
+
+    @abstractmethod
+    def alpha(self, t: Tensor) -> Tensor:
+        """Scale of the clean picture at time t."""
+
+    @abstractmethod
+    def sigma(self, t: Tensor) -> Tensor:
+        """Scale of the noise at time t."""
+
+    @abstractmethod
+    def rates(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """Time derivatives (alpha'_t, sigma'_t)."""
+
+    def log_snr_half(self, t: Tensor) -> Tensor:
+        """lambda_t = log(alpha_t / sigma_t), the clock of DPM-Solver (arXiv 2206.00927)."""
+        return self.alpha(t).log() - self.sigma(t).log()
+
+    def add_noise(self, x_0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
+        """x_t = alpha_t x_0 + sigma_t eps for x_0, eps [B, ...] and t [B]."""
+        t = per_picture(t, x_0)
+        return self.alpha(t) * x_0 + self.sigma(t) * eps
+
+
+class RectifiedFlow(Schedule):
+    """alpha_t = 1 - t, sigma_t = t: straight lines (arXiv 2209.03003, 2210.02747)."""
+
+    def alpha(self, t: Tensor) -> Tensor:
+        return 1 - t
+
+    def sigma(self, t: Tensor) -> Tensor:
+        return t
+
+    def rates(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        return -torch.ones_like(t), torch.ones_like(t)
+
+
+class DDPMLinear(Schedule):
+    """alpha_t = sqrt(abar_t), sigma_t = sqrt(1 - abar_t) with linear betas (arXiv 2006.11239).
+
+    abar at step n of N is the product of (1 - beta_i) for i <= n, beta from 1e-4 to 0.02; t = n / N
+    and log abar is linear between steps, so that n = 0 is the clean picture.
+    """
+
+    def __init__(
+        self, num_steps: int = 1000, beta_first: float = 1e-4, beta_last: float = 0.02
+    ) -> None:
+        beta = torch.linspace(beta_first, beta_last, num_steps, dtype=torch.float64)
+        self.num_steps = num_steps
+        self.log_abar = torch.cat([torch.zeros(1, dtype=torch.float64), (1 - beta).log().cumsum(0)])
+
+    def _log_abar_and_slope(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        position = t.double() * self.num_steps
+        below = position.floor().clamp(0, self.num_steps - 1).long()
+        slope = self.log_abar[below + 1] - self.log_abar[below]
+        return self.log_abar[below] + slope * (position - below), slope * self.num_steps
+
+    def alpha(self, t: Tensor) -> Tensor:
+        return (0.5 * self._log_abar_and_slope(t)[0]).exp().to(t.dtype)
+
+    def sigma(self, t: Tensor) -> Tensor:
+        return (-torch.expm1(self._log_abar_and_slope(t)[0])).sqrt().to(t.dtype)
+
+    def rates(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        log_abar, slope = self._log_abar_and_slope(t)
+        alpha, sigma = (0.5 * log_abar).exp(), (-torch.expm1(log_abar)).sqrt()
+        # d alpha = alpha/2 dlog(abar); d sigma = -alpha^2 / (2 sigma) dlog(abar).
+        return (
+            (0.5 * alpha * slope).to(t.dtype),
+            (-0.5 * alpha.square() * slope / sigma.clamp(min=1e-8)).to(t.dtype),
+        )
+
+
+class Cosine(Schedule):
+    """alpha_t = cos(pi t / 2), sigma_t = sin(pi t / 2) (arXiv 2102.09672 without its offset)."""
+
+    def alpha(self, t: Tensor) -> Tensor:
+        # cos(pi / 2) is -4e-8 in float32: a scale is never negative.
+        return torch.cos(t * torch.pi / 2).clamp(min=0)
+
+    def sigma(self, t: Tensor) -> Tensor:
+        return torch.sin(t * torch.pi / 2)
+
+    def rates(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        half = torch.pi / 2
+        return -half * torch.sin(t * half), half * torch.cos(t * half)
+
+
+def per_picture(t: Tensor, like: Tensor) -> Tensor:
+    """Shapes a time [B] so that it broadcasts over pictures [B, ...]; a scalar stays as it is."""
+    return t.reshape(-1, *[1] * (like.dim() - 1)) if t.dim() else t
+
+
+SCHEDULES: dict[ScheduleName, type[Schedule]] = {
+    "rectified_flow": RectifiedFlow,
+    "ddpm_linear": DDPMLinear,
+    "cosine": Cosine,
+}

@@ -1,0 +1,218 @@
+"""A transformer over picture patches that runs as matrix products.
+
+The picture is cut into P x P patches, each one token; the text's tokens stand in front of them in
+the same sequence (in-context conditioning), so that attention alone decides which word steers
+which part. Time and the pooled text modulate every block (adaLN-single, arXiv 2310.00426).
+Blocks follow DiT (arXiv 2212.09748) with RMSNorm, QK-norm and SwiGLU; large patches with a
+prediction of the clean picture follow JiT (arXiv 2511.13720).
+"""
+
+import math
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor, nn
+
+
+class TransformerConfig(BaseModel):
+    """The network's shape. `width` and `depth` are set together by `sized`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["patch_transformer"] = "patch_transformer"
+    image_size_px: int = Field(128, gt=0)
+    num_channels: int = Field(1, ge=1, le=4)
+    patch_size_px: int = Field(16, gt=0)
+    width: int = Field(256, gt=0)
+    depth: int = Field(8, gt=0)
+    num_heads: int = Field(4, gt=0)
+    text_width: int = Field(256, gt=0)
+    max_text_tokens: int = Field(16, ge=0)
+
+    @model_validator(mode="after")
+    def _divides(self) -> "TransformerConfig":
+        if self.image_size_px % self.patch_size_px:
+            raise ValueError(
+                f"patch_size_px {self.patch_size_px} must divide image_size_px {self.image_size_px}"
+            )
+        if self.width % self.num_heads:
+            raise ValueError(f"num_heads {self.num_heads} must divide width {self.width}")
+        return self
+
+    @property
+    def num_patches(self) -> int:
+        return (self.image_size_px // self.patch_size_px) ** 2
+
+    @property
+    def num_tokens(self) -> int:
+        return self.num_patches + self.max_text_tokens
+
+    @classmethod
+    def sized(cls, size: int, **others: int) -> "TransformerConfig":
+        """One dial: `size` 4 is 256 wide and 8 deep (7 M parameters); width 64 a step."""
+        return cls(width=64 * size, depth=2 * size, num_heads=size, **others)  # type: ignore[arg-type]
+
+
+def sincos_positions(side: int, width: int) -> Tensor:
+    """Fixed 2-D sine-cosine positions [side * side, width], the start of the learned ones."""
+    frequency = torch.exp(-math.log(10_000.0) * torch.arange(width // 4) / (width // 4))
+    angle = torch.arange(side)[:, None] * frequency
+    axis = torch.cat([angle.sin(), angle.cos()], dim=1)
+    rows = axis[:, None, :].expand(side, side, -1)
+    columns = axis[None, :, :].expand(side, side, -1)
+    return torch.cat([rows, columns], dim=2).reshape(side * side, width)
+
+
+class TimeEmbedding(nn.Module):
+    """Sine-cosine features of t in [0, 1], then a two-layer perceptron: [B] -> [B, width]."""
+
+    def __init__(self, width: int, num_frequencies: int = 128) -> None:
+        super().__init__()
+        frequencies = torch.exp(torch.linspace(0.0, math.log(1000.0), num_frequencies))
+        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.layers = nn.Sequential(
+            nn.Linear(2 * num_frequencies, width), nn.SiLU(), nn.Linear(width, width)
+        )
+
+    def forward(self, t: Tensor) -> Tensor:
+        angle = t[:, None] * self.frequencies  # type: ignore[operator]
+        out: Tensor = self.layers(torch.cat([angle.sin(), angle.cos()], dim=1))
+        return out
+
+
+class Attention(nn.Module):
+    """Self-attention with RMS-normalised queries and keys: [B, T, D] -> [B, T, D]."""
+
+    def __init__(self, width: int, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        head_width = width // num_heads
+        self.scale = head_width**-0.5
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.query_norm = nn.RMSNorm(head_width)
+        self.key_norm = nn.RMSNorm(head_width)
+        self.out = nn.Linear(width, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, tokens, width = x.shape
+        qkv = self.qkv(x).view(batch, tokens, 3, self.num_heads, -1)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        query = (self.query_norm(query) * self.scale).to(value.dtype)
+        key = self.key_norm(key).to(value.dtype)
+        # Two matrix products: at these lengths torch's fused CPU kernel is ten times slower
+        # backwards (benchmarks/training_rate.py), and it has no forward-mode derivative.
+        weights = (query @ key.transpose(2, 3)).float().softmax(dim=3)
+        mixed = weights.to(value.dtype) @ value
+        out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, tokens, width))
+        return out
+
+
+class SwiGLU(nn.Module):
+    """Gated feed-forward layer (arXiv 2002.05202), 8/3 wide: [B, T, D] -> [B, T, D]."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        hidden = 64 * round(width * 8 / 3 / 64)
+        self.gate_up = nn.Linear(width, 2 * hidden, bias=False)
+        self.down = nn.Linear(hidden, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate, up = self.gate_up(x).chunk(2, dim=-1)
+        out: Tensor = self.down(F.silu(gate) * up)
+        return out
+
+
+class Block(nn.Module):
+    """Attention then feed-forward, each scaled, shifted and gated by the modulation."""
+
+    def __init__(self, width: int, num_heads: int) -> None:
+        super().__init__()
+        self.attention_norm = nn.RMSNorm(width, elementwise_affine=False)
+        self.attention = Attention(width, num_heads)
+        self.feed_forward_norm = nn.RMSNorm(width, elementwise_affine=False)
+        self.feed_forward = SwiGLU(width)
+        # adaLN-single: one shared projection for all blocks, plus this table of the block's own.
+        self.modulation = nn.Parameter(torch.zeros(6, width))
+
+    def forward(self, x: Tensor, shared: Tensor) -> Tensor:
+        table = (shared + self.modulation)[:, :, None, :]  # [B, 6, 1, D]
+        shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = table.unbind(1)
+        x = x + gate_a * self.attention(self.attention_norm(x) * (1 + scale_a) + shift_a)
+        return x + gate_f * self.feed_forward(self.feed_forward_norm(x) * (1 + scale_f) + shift_f)
+
+
+class PatchTransformer(nn.Module):
+    """x_t [B, C, H, W], t [B], text tokens [B, L, text_width] -> prediction [B, C, H, W].
+
+    A text token that is all zero is padding and becomes a learned vector; a row of padding alone
+    is the unconditional field.
+    """
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, patch = config.width, config.patch_size_px
+        patch_values = config.num_channels * patch * patch
+        self.patch_in = nn.Linear(patch_values, width)
+        self.positions = nn.Parameter(sincos_positions(config.image_size_px // patch, width) * 0.5)
+        self.text_in = nn.Linear(config.text_width, width)
+        self.text_positions = nn.Parameter(torch.randn(config.max_text_tokens, width) * 0.02)
+        self.padding_token = nn.Parameter(torch.randn(width) * 0.02)
+        self.time = TimeEmbedding(width)
+        self.pooled_in = nn.Linear(config.text_width, width)
+        self.modulation = nn.Linear(width, 6 * width)
+        self.blocks = nn.ModuleList(Block(width, config.num_heads) for _ in range(config.depth))
+        self.final_norm = nn.RMSNorm(width, elementwise_affine=False)
+        self.final_modulation = nn.Linear(width, 2 * width)
+        self.patch_out = nn.Linear(width, patch_values)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        # Each block starts as the identity and the prediction as zero (DiT's adaLN-zero).
+        for layer in (self.modulation, self.final_modulation, self.patch_out):
+            nn.init.zeros_(layer.weight)
+
+    def forward(self, x_t: Tensor, t: Tensor, text: Tensor) -> Tensor:
+        config = self.config
+        patch, side = config.patch_size_px, config.image_size_px // config.patch_size_px
+        batch, channels = x_t.shape[:2]
+        patches = x_t.view(batch, channels, side, patch, side, patch)
+        patches = patches.permute(0, 2, 4, 1, 3, 5).reshape(batch, side * side, -1)
+        picture_tokens = self.patch_in(patches) + self.positions
+
+        is_word = text.abs().amax(dim=2, keepdim=True) > 0  # [B, L, 1]
+        text_tokens = torch.where(is_word, self.text_in(text), self.padding_token)
+        num_words = is_word.sum(dim=1)
+        pooled = text.sum(dim=1) / num_words.clamp(min=1).sqrt()
+        condition = self.time(t) + self.pooled_in(pooled)
+
+        x = torch.cat([text_tokens + self.text_positions, picture_tokens], dim=1)
+        condition = F.silu(condition)
+        shared = self.modulation(condition).view(batch, 6, config.width)
+        for block in self.blocks:
+            x = block(x, shared)
+        shift, scale = self.final_modulation(condition)[:, None].chunk(2, dim=2)
+        x = self.final_norm(x[:, config.max_text_tokens :]) * (1 + scale) + shift
+        out = self.patch_out(x).view(batch, side, side, channels, patch, patch)
+        return out.permute(0, 3, 1, 4, 2, 5).reshape(x_t.shape)
+
+
+def training_flops_per_picture(config: TransformerConfig) -> float:
+    """Model FLOPs of one picture's forward and backward pass: 3 x the forward's multiply-adds x 2.
+
+    Counts the blocks' matrix products, attention and the patch layers; nothing elementwise.
+    """
+    width, tokens = config.width, config.num_tokens
+    hidden = 64 * round(width * 8 / 3 / 64)
+    block = tokens * (4 * width * width + 3 * width * hidden) + 2 * tokens * tokens * width
+    patch_values = config.num_channels * config.patch_size_px**2
+    edges = 2 * config.num_patches * patch_values * width
+    text = config.max_text_tokens * config.text_width * width
+    return 6.0 * (config.depth * block + edges + text)

@@ -1,0 +1,1 @@
+"""Folders of captioned pictures: building them, reading them, looking at them."""

@@ -1,0 +1,41 @@
+"""A film of a walk: at every step, where it stands (x_t) beside what it sees (x0_hat)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from imagespace.errors import UserError
+from imagespace.pictures.contact_sheet import contact_sheet
+
+FILM_SUFFIXES = (".webp", ".gif")
+FRAME_MS, LAST_FRAME_MS = 120, 2000
+
+
+def check_film_name(path: Path) -> None:
+    """Errors: UserError unless the suffix is that of an animated format."""
+    if path.suffix.lower() not in FILM_SUFFIXES:
+        raise UserError(
+            f"film {path.name!r}",
+            "must be an animated picture",
+            f"Name it with {' or '.join(FILM_SUFFIXES)}",
+        )
+
+
+def film_frame(
+    where: Sequence[Image.Image], seen: Sequence[Image.Image], title: str
+) -> Image.Image:
+    """One frame: pairs of pictures, x_t on the left and x0_hat on the right of each."""
+    pictures = [picture for pair in zip(where, seen, strict=True) for picture in pair]
+    labels = [title if i % 2 == 0 else "what it sees" for i in range(len(pictures))]
+    return contact_sheet(pictures, labels, 2 if len(where) < 4 else 4)
+
+
+def save_film(path: Path, frames: Sequence[Image.Image]) -> None:
+    """Writes the frames as one animation that rests on its last."""
+    check_film_name(path)
+    durations = [FRAME_MS] * (len(frames) - 1) + [LAST_FRAME_MS]
+    options = {"lossless": True} if path.suffix.lower() == ".webp" else {}
+    frames[0].save(
+        path, save_all=True, append_images=list(frames[1:]), duration=durations, loop=0, **options
+    )

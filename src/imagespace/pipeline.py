@@ -1,0 +1,281 @@
+"""From a prompt to pictures: text, walk, pixels. Everything that draws consumes its `Step`s."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from imagespace.checkpoints import (
+    ModelConfig,
+    SamplingConfig,
+    load_model_file,
+    tensors_sha256,
+)
+from imagespace.diffusion.denoiser import NetworkDenoiser
+from imagespace.diffusion.guidance import ClassifierFreeGuidance
+from imagespace.diffusion.samplers import SAMPLERS, Step, step_times, walk
+from imagespace.errors import UserError
+from imagespace.networks.transformer import PatchTransformer
+from imagespace.pictures.contact_sheet import contact_sheet
+from imagespace.pictures.png_settings import save_png
+from imagespace.randomness import picture_noise
+from imagespace.text.vectors import TextEncoder, load_text_encoder
+
+# Pictures walked at once: bounds the memory, and changes no picture.
+LARGEST_BATCH = 64
+
+
+class PictureSettings(BaseModel):
+    """All that one picture depends on; a PNG carries it, so that the picture can be drawn again."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prompt: str
+    negative: str = ""
+    seed: int = Field(0, ge=0, lt=2**63)
+    model: str
+    model_sha256: str
+    sampling: SamplingConfig
+    num_threads: int = Field(1, ge=1)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Drawn pictures: pixels uint8 [N, H, W, C] and the settings of each."""
+
+    pixels: NDArray[np.uint8]
+    settings: list[PictureSettings]
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, index: int) -> Image.Image:
+        return pixels_to_image(self.pixels[index])
+
+    def __iter__(self) -> Iterator[Image.Image]:
+        return (self[index] for index in range(len(self)))
+
+    def grid(self) -> Image.Image:
+        """All pictures in one labelled sheet; a single picture stands alone."""
+        if len(self) == 1:
+            return self[0]
+        prompts = [settings.prompt for settings in self.settings]
+        num_prompts = len(set(prompts))
+        labels = [f"seed {s.seed}" if num_prompts == 1 else s.prompt for s in self.settings]
+        # A prompt's pictures stay side by side, up to eight a row; one prompt makes a square.
+        per_prompt = len(self) // num_prompts
+        square = math.ceil(len(self) ** 0.5)
+        columns = max(1, 8 // per_prompt) * per_prompt if num_prompts > 1 else square
+        return contact_sheet(list(self), labels, min(8, columns))
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the grid as a PNG that carries the settings of every picture."""
+        path = Path(path)
+        save_png(path, self.grid(), [s.model_dump(mode="json") for s in self.settings])
+        return path
+
+    def _repr_png_(self) -> bytes:
+        """Notebooks show the grid."""
+        data = self.grid()._repr_png_()
+        assert isinstance(data, bytes)
+        return data
+
+
+class Model:
+    """A trained network with its text encoder: `generate` draws, `walk` shows every step."""
+
+    def __init__(
+        self, config: ModelConfig, network: PatchTransformer, encoder: TextEncoder, sha256: str
+    ) -> None:
+        self.config = config
+        self.network = network.eval()
+        self.encoder = encoder
+        self.sha256 = sha256
+        self.schedule = config.objective.build_schedule()
+
+    def settings(
+        self,
+        prompt: str | Sequence[str],
+        num: int = 1,
+        seed: int = 0,
+        negative: str = "",
+        **sampling: object,
+    ) -> list[PictureSettings]:
+        """The settings of `num` pictures for each prompt; picture i of a prompt has seed + i.
+
+        `sampling` may override sampler, num_steps, guidance, guidance_interval and time_shift.
+        """
+        if num < 1:
+            raise UserError(f"num {num}", "at least one picture must be drawn", "Use 1 or more")
+        if not 0 <= seed < 2**63 - num:
+            raise UserError(f"seed {seed}", "must be from 0 to 2^63 - 1", "Use such a seed")
+        chosen = {key: value for key, value in sampling.items() if value is not None}
+        if "sampler" in chosen and chosen["sampler"] not in SAMPLERS:
+            raise UserError(
+                f"sampler {chosen['sampler']!r}",
+                "there is no such sampler",
+                f"Use one of {', '.join(SAMPLERS)}",
+            )
+        merged = self.config.sampling.model_dump() | chosen
+        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+        return [
+            PictureSettings(
+                prompt=text,
+                negative=negative,
+                seed=seed + index,
+                model=self.config.name,
+                model_sha256=self.sha256,
+                sampling=SamplingConfig(**merged),
+                num_threads=torch.get_num_threads(),
+            )
+            for text in prompts
+            for index in range(num)
+        ]
+
+    def generate(
+        self,
+        prompt: str | Sequence[str],
+        num: int = 1,
+        seed: int = 0,
+        negative: str = "",
+        **sampling: object,
+    ) -> Pictures:
+        """Draws `num` pictures for each prompt.
+
+        Errors: UserError for a prompt that cannot be read, an unknown sampler or num < 1.
+        """
+        return self.draw(self.settings(prompt, num, seed, negative, **sampling))
+
+    def walk(
+        self, prompt: str, seed: int = 0, num: int = 1, negative: str = "", **sampling: object
+    ) -> Iterator[Step]:
+        """Yields every `Step` of the walk of `num` pictures; tensors [num, C, H, W]."""
+        return self.steps(self.settings(prompt, num, seed, negative, **sampling))
+
+    def draw(self, settings: Sequence[PictureSettings]) -> Pictures:
+        """Draws exactly these pictures, a batch at a time."""
+        parts = []
+        for start in range(0, len(settings), LARGEST_BATCH):
+            for step in self.steps(settings[start : start + LARGEST_BATCH]):  # noqa: B007
+                pass
+            parts.append(to_pixels(step.x_next))
+        return Pictures(np.concatenate(parts), list(settings))
+
+    def steps(self, settings: Sequence[PictureSettings]) -> Iterator[Step]:
+        """The walk of one batch; all pictures share their sampling settings."""
+        sampling = settings[0].sampling
+        if any(s.sampling != sampling for s in settings):
+            raise ValueError("one walk has one sampler, guidance and number of steps")
+        network = self.config.network
+        shape = (network.num_channels, network.image_size_px, network.image_size_px)
+        seeds = [s.seed for s in settings]
+        conditional = self._denoiser([s.prompt for s in settings])
+        unconditional = self._denoiser([s.negative for s in settings])
+        denoiser = ClassifierFreeGuidance(
+            conditional, unconditional, sampling.guidance, sampling.guidance_interval
+        )
+
+        def noise(index: int) -> Tensor:
+            return torch.stack([picture_noise(shape, s, "step", [0], index)[0] for s in seeds])
+
+        start = torch.stack([picture_noise(shape, s, "start", [0])[0] for s in seeds])
+        times = step_times(sampling.num_steps, sampling.time_shift)
+        steps = walk(denoiser, start, times, SAMPLERS[sampling.sampler](), noise)
+        while True:
+            # Not around the yield: inference mode would leak into the caller.
+            with torch.inference_mode():
+                step = next(steps, None)
+            if step is None:
+                return
+            yield step
+
+    def _denoiser(self, prompts: Sequence[str]) -> NetworkDenoiser:
+        length = self.config.network.max_text_tokens
+        text = self.encoder.states(self.encoder.encode(prompts, length).token_ids)
+        return NetworkDenoiser(self.network, self.schedule, self.config.objective.prediction, text)
+
+
+def to_pixels(x: Tensor) -> NDArray[np.uint8]:
+    """Pictures [N, C, H, W] in [-1, 1] as uint8 [N, H, W, C]."""
+    scaled = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    return scaled.permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def from_pixels(pixels: NDArray[np.uint8]) -> Tensor:
+    """uint8 [N, H, W, C] as float32 [N, C, H, W] in [-1, 1]; the inverse of `to_pixels`."""
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def pixels_to_image(pixels: NDArray[np.uint8]) -> Image.Image:
+    """One picture uint8 [H, W, C] with C = 1 (grey), 3 or 4."""
+    return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+
+
+def shipped_models() -> list[str]:
+    """Names of the models inside the package."""
+    folder = files("imagespace") / "models"
+    if not folder.is_dir():
+        return []
+    return sorted(
+        entry.name for entry in folder.iterdir() if (entry / "model.safetensors").is_file()
+    )
+
+
+def model_file(name_or_path: str | Path) -> Path:
+    """The weights file of a shipped model's name, a run folder or a file.
+
+    Errors: UserError if it is none of them.
+    """
+    name = str(name_or_path)
+    if name in shipped_models():
+        return Path(str(files("imagespace") / "models" / name / "model.safetensors"))
+    path = Path(name)
+    if path.is_file():
+        return path
+    if (path / "model.safetensors").is_file():
+        return path / "model.safetensors"
+    if path.is_dir():
+        raise UserError(
+            name, "is a folder without a trained model", "Name a run folder of `imagespace train`"
+        )
+    raise UserError(
+        f"model {name!r}",
+        "is neither a shipped model nor a run folder nor a weights file",
+        f"Shipped: {', '.join(shipped_models()) or 'none'}; or train one with `imagespace train`",
+    )
+
+
+def load(name_or_path: str | Path = "glyphs") -> Model:
+    """Loads a model by its shipped name, run folder or file.
+
+    Errors: UserError if there is no such model, or its file is damaged, foreign or was trained
+    with another text encoder.
+    """
+    path = model_file(name_or_path)
+    tensors, config = load_model_file(path)
+    encoder = load_text_encoder()
+    if config.text_fingerprint != encoder.fingerprint:
+        raise UserError(
+            str(path),
+            f"was trained with text vectors {config.text_fingerprint or '(none)'}, "
+            f"not the installed {encoder.fingerprint}",
+            "Install the imagespace version that it was trained with, or train it again",
+        )
+    network = PatchTransformer(config.network)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError:
+        raise UserError(
+            str(path),
+            "holds tensors that do not fit its configuration",
+            "Train a new model with `imagespace train`",
+        ) from None
+    return Model(config, network, encoder, tensors_sha256(tensors)[:16])

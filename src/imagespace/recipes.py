@@ -1,0 +1,48 @@
+"""Recipes: named functions that return a whole run configuration."""
+
+from collections.abc import Callable
+
+from imagespace.checkpoints import ModelConfig, SamplingConfig
+from imagespace.diffusion.objective import ObjectiveConfig
+from imagespace.errors import UserError
+from imagespace.networks.transformer import TransformerConfig
+from imagespace.training.config import RunConfig, TrainingConfig
+
+Budget = dict[str, float | int | None]
+
+GLYPH_PROMPTS = [
+    *("fish", "tree", "water", "fire", "metal", "bird", "horse", "insect", "hand", "heart"),
+    *("mouth", "speech", "woman", "grass", "bamboo", "rain", "stone", "illness", "silk", "foot"),
+    *("volcano", "mosquito", "penguin", "copper wire"),
+]
+
+
+def glyphs(budget: Budget, seed: int) -> RunConfig:
+    """Chinese glyphs from English definitions, 128 px grey; about 7 M parameters."""
+    return RunConfig(
+        recipe="glyphs",
+        model=ModelConfig(
+            name="glyphs",
+            network=TransformerConfig.sized(4),
+            objective=ObjectiveConfig(logit_mean=0.6, logit_std=1.0),
+            sampling=SamplingConfig(num_steps=16, guidance=3.0),
+        ),
+        training=TrainingConfig(
+            seed=seed,
+            sample_prompts=GLYPH_PROMPTS,
+            samples_per_prompt=1,
+            **budget,  # type: ignore[arg-type]
+        ),
+    )
+
+
+RECIPES: dict[str, Callable[[Budget, int], RunConfig]] = {"glyphs": glyphs}
+
+
+def recipe(name: str, budget: Budget, seed: int = 0) -> RunConfig:
+    """The configuration of a named recipe under a budget; UserError if there is none."""
+    if name not in RECIPES:
+        raise UserError(
+            f"recipe {name!r}", "there is no such recipe", f"Use one of {', '.join(RECIPES)}"
+        )
+    return RECIPES[name](budget, seed)

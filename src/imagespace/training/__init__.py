@@ -1,0 +1,1 @@
+"""Training: a function of (config, tensors, global step), driven as a generator."""

@@ -1,0 +1,73 @@
+"""Captions as the network sees them: tokenised once, then chosen afresh at every step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from imagespace.pictures.folder import PictureSet
+from imagespace.text.vectors import TextEncoder
+from imagespace.training.config import TrainingConfig
+
+
+@dataclass(frozen=True)
+class CaptionTable:
+    """Token ids of every variant of every caption, rows of one picture standing together.
+
+    token_ids int32 [V, L]; row 0 is empty (unconditional). For picture i, `full[i]` is its
+    caption's row (0 if it has none); its senses and alternatives are `count` rows from `first`.
+    """
+
+    token_ids: Tensor
+    full: Tensor
+    first_sense: Tensor
+    num_senses: Tensor
+    first_alternative: Tensor
+    num_alternatives: Tensor
+    num_truncated: int
+
+    def choose(self, pictures: Tensor, config: TrainingConfig, random: torch.Generator) -> Tensor:
+        """Token ids [B, L] for picture indices [B]: dropped, an alternative, a sense or all."""
+        size = len(pictures)
+        drop, other, single, pick = torch.rand(4, size, generator=random, dtype=torch.float64)
+        rows = self.full[pictures]
+        senses, alternatives = self.num_senses[pictures], self.num_alternatives[pictures]
+        one_sense = self.first_sense[pictures] + (pick * senses).long()
+        rows = torch.where((single < config.single_sense) & (senses > 1), one_sense, rows)
+        one_other = self.first_alternative[pictures] + (pick * alternatives).long()
+        # A picture without a caption of its own is shown under an alternative or unconditionally.
+        chance = torch.where(rows == 0, 1 - config.caption_dropout, config.alternative_caption)
+        rows = torch.where((other < chance) & (alternatives > 0), one_other, rows)
+        rows = torch.where(drop < config.caption_dropout, 0, rows)
+        return self.token_ids[rows]
+
+
+def build_caption_table(
+    pictures: PictureSet, encoder: TextEncoder, max_num_tokens: int
+) -> CaptionTable:
+    """Tokenises each distinct caption, sense and alternative once."""
+    texts = [""]
+    full, first_sense, num_senses, first_other, num_others = [], [], [], [], []
+    for caption, alternatives in zip(pictures.captions, pictures.alternatives, strict=True):
+        senses = [sense.strip() for sense in caption.split(";") if sense.strip()]
+        full.append(len(texts) if caption else 0)
+        texts += [caption] if caption else []
+        first_sense.append(len(texts))
+        num_senses.append(len(senses))
+        texts += senses
+        first_other.append(len(texts))
+        num_others.append(len(alternatives))
+        texts += alternatives
+    distinct = sorted(set(texts) - {""})
+    row_of = {text: row for row, text in enumerate(["", *distinct])}
+    batch = encoder.encode(["", *distinct], max_num_tokens)
+    return CaptionTable(
+        batch.token_ids[_rows(texts, row_of)],
+        *(torch.tensor(x) for x in (full, first_sense, num_senses, first_other, num_others)),
+        num_truncated=sum(1 for dropped in batch.dropped if dropped),
+    )
+
+
+def _rows(texts: Sequence[str], row_of: dict[str, int]) -> Tensor:
+    return torch.tensor([row_of[text] for text in texts])

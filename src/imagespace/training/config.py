@@ -1,0 +1,53 @@
+"""The configuration of a training run: what a recipe returns and a run folder records."""
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from imagespace.checkpoints import ModelConfig
+
+
+class TrainingConfig(BaseModel):
+    """How the weights are found."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: int = 0
+    batch_size: int = Field(128, ge=1)
+    # Exactly one of the two budgets; the learning rate reaches zero at its end.
+    budget_images: int | None = Field(None, ge=1)
+    budget_minutes: float | None = Field(None, gt=0)
+    matrix_learning_rate: float = Field(2e-3, gt=0)  # Muon's
+    other_learning_rate: float = Field(1e-3, gt=0)  # AdamW's
+    weight_decay: float = Field(0.05, ge=0)
+    warmup_steps: int = Field(200, ge=0)
+    decay_fraction: float = Field(0.5, ge=0, le=1)  # the last part of the budget
+    gradient_clip_norm: float = Field(1.0, gt=0)
+    ema_exponent: float = Field(16.97, gt=0)  # sigma_rel 0.05 of EDM2, arXiv 2312.02696 eq. 121
+    caption_dropout: float = Field(0.1, ge=0, le=1)
+    # Chance that a picture is shown under one of its alternative captions, where it has any.
+    alternative_caption: float = Field(0.25, ge=0, le=1)
+    # Chance that a caption "a; b; c" is shown as one of its senses alone.
+    single_sense: float = Field(0.5, ge=0, le=1)
+    evaluations: int = Field(12, ge=1)  # over the budget; sample grid and held-out loss at each
+    num_validation: int = Field(512, ge=1)
+    save_every_minutes: float = Field(3.0, gt=0)
+    kept_checkpoints: int = Field(2, ge=1)
+    # torch.compile, where there is a C++ compiler: twice as fast after its first minute.
+    compile: bool = True
+    sample_prompts: list[str] = []
+    samples_per_prompt: int = Field(2, ge=1)
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> "TrainingConfig":
+        if (self.budget_images is None) == (self.budget_minutes is None):
+            raise ValueError("give exactly one of budget_images and budget_minutes")
+        return self
+
+
+class RunConfig(BaseModel):
+    """A whole run: the model and its training."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    recipe: str
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig(budget_minutes=30)

@@ -1,0 +1,279 @@
+"""The training loop: a generator, so that progress bars and films live with the caller."""
+
+import math
+import shutil
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from imagespace.checkpoints import ModelConfig, save_model, tensors_sha256
+from imagespace.diffusion.objective import sample_times, squared_error
+from imagespace.errors import UserError
+from imagespace.networks.transformer import PatchTransformer
+from imagespace.pictures.folder import PictureSet
+from imagespace.pipeline import Model, from_pixels
+from imagespace.randomness import generator
+from imagespace.text.vectors import TextEncoder
+from imagespace.training.allocator import keep_freed_memory
+from imagespace.training.budget import fraction_done, learning_rate_factor
+from imagespace.training.captions import CaptionTable, build_caption_table
+from imagespace.training.config import RunConfig
+from imagespace.training.ema import PowerEMA
+from imagespace.training.muon import Muon
+from imagespace.training.precision import fastest_dtype
+from imagespace.training.run_folder import RunFolder
+from imagespace.training.validation import ValidationSet
+
+Network = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the caller learns after each step; `evaluation` is there when one was made."""
+
+    step: int
+    num_images: int
+    loss: float
+    fraction: float
+    elapsed_s: float
+    evaluation: dict[str, float] = field(default_factory=dict)
+
+
+class TrainingState:
+    """Network, averages and optimisers at one global step; everything else is derived from it."""
+
+    def __init__(self, config: RunConfig, dtype: torch.dtype, compiled: bool) -> None:
+        training = config.training
+        with torch.random.fork_rng():
+            torch.manual_seed(training.seed)
+            self.network = PatchTransformer(config.model.network)
+        self.config, self.dtype = config, dtype
+        self.forward: Network = torch.compile(self.network) if compiled else self.network
+        self.ema = PowerEMA(self.network, training.ema_exponent)
+        self.step = 0
+        self.elapsed_s = 0.0
+        # Muon takes the blocks' matrices; AdamW embeddings, modulation and the output layer.
+        matrices, others = [], []
+        for name, parameter in self.network.named_parameters():
+            is_matrix = name.startswith("blocks.") and name.endswith(".weight")
+            (matrices if is_matrix and parameter.dim() == 2 else others).append(parameter)
+        self.optimizers: list[torch.optim.Optimizer] = [
+            Muon(matrices, training.matrix_learning_rate, training.weight_decay, dtype),
+            torch.optim.AdamW(
+                others, training.other_learning_rate, (0.9, 0.95), weight_decay=0.0, foreach=True
+            ),
+        ]
+
+    def update(self, x_0: Tensor, text: Tensor, learning_rate_scale: float) -> float:
+        """One optimiser step on pictures [B, C, H, W] and text states [B, L, D]; the loss."""
+        objective = self.config.model.objective
+        schedule = objective.build_schedule()
+        random = generator(self.config.training.seed, "noise", self.step)
+        t = sample_times(objective, len(x_0), random)
+        eps = torch.randn(x_0.shape, generator=random)
+        x_t = schedule.add_noise(x_0, eps, t)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.dtype == torch.bfloat16):
+            output = self.forward(x_t, t, text)
+        loss = squared_error(output.float(), x_0, x_t, eps, t, objective, schedule).mean()
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(
+            self.network.parameters(), self.config.training.gradient_clip_norm, foreach=True
+        )
+        if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
+            return math.nan
+        training = self.config.training
+        rates = (training.matrix_learning_rate, training.other_learning_rate)
+        for optimizer, rate in zip(self.optimizers, rates, strict=True):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * learning_rate_scale
+            optimizer.step()
+            optimizer.zero_grad()
+        self.step += 1
+        self.ema.update(self.network, self.step)
+        return loss.item()
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """Everything that a checkpoint must hold."""
+        names = {id(p): name for name, p in self.network.named_parameters()}
+        moments: dict[str, Tensor] = {}
+        for optimizer in self.optimizers:
+            for parameter, state in optimizer.state.items():
+                for key, value in state.items():
+                    moments[f"{names[id(parameter)]}:{key}"] = value
+        return {
+            "network": dict(self.network.state_dict()),
+            "ema": dict(self.ema.weights),
+            "optimizer": moments,
+        }
+
+    def restore(self, files: dict[str, dict[str, Tensor]], state: dict[str, Any]) -> None:
+        """Back to a checkpoint that `tensors` described."""
+        self.network.load_state_dict(files["network"])
+        for name, value in files["ema"].items():
+            self.ema.weights[name].copy_(value)
+        parameters = dict(self.network.named_parameters())
+        owner = {id(p): o for o in self.optimizers for g in o.param_groups for p in g["params"]}
+        for key, value in files["optimizer"].items():
+            name, moment = key.rsplit(":", 1)
+            parameter = parameters[name]
+            owner[id(parameter)].state[parameter][moment] = value
+        self.step, self.elapsed_s = int(state["step"]), float(state["elapsed_s"])
+
+
+class Batches:
+    """Which pictures and captions step k sees: derived from (seed, k), never remembered."""
+
+    def __init__(
+        self, pictures: PictureSet, captions: CaptionTable, encoder: TextEncoder, config: RunConfig
+    ) -> None:
+        self.pictures, self.captions, self.encoder = pictures, captions, encoder
+        self.training = config.training
+        self.rows = pictures.indices("train")
+        self._epoch, self._order = -1, np.empty(0, np.int64)
+
+    def at(self, step: int) -> tuple[Tensor, Tensor]:
+        """Pictures [B, C, H, W] and text states [B, L, D] of a step."""
+        seed, size = self.training.seed, self.training.batch_size
+        chosen = np.array([self._picture(step * size + k) for k in range(size)])
+        random = generator(seed, "captions", step)
+        token_ids = self.captions.choose(torch.from_numpy(chosen), self.training, random)
+        x_0 = from_pixels(np.ascontiguousarray(self.pictures.pixels[chosen]))
+        return x_0, self.encoder.states(token_ids)
+
+    def _picture(self, position: int) -> int:
+        epoch, offset = divmod(position, len(self.rows))
+        if epoch != self._epoch:
+            random = generator(self.training.seed, "order", epoch)
+            self._order = self.rows[torch.randperm(len(self.rows), generator=random).numpy()]
+            self._epoch = epoch
+        return int(self._order[offset])
+
+    def validation(self) -> ValidationSet:
+        """Held-out pictures under their full captions (all of them, if there are no held-out)."""
+        rows = self.pictures.indices("validation")
+        rows = (rows if len(rows) else self.rows)[: self.training.num_validation]
+        token_ids = self.captions.token_ids[self.captions.full[torch.from_numpy(rows)]]
+        x_0 = from_pixels(np.ascontiguousarray(self.pictures.pixels[rows]))
+        return ValidationSet(x_0, self.encoder.states(token_ids))
+
+
+def has_compiler() -> bool:
+    """Whether torch.compile can build its C++ here."""
+    return any(shutil.which(name) for name in ("g++", "clang++", "c++"))
+
+
+def prepare(
+    config: RunConfig, pictures: PictureSet, encoder: TextEncoder
+) -> tuple[TrainingState, Batches]:
+    """The state at step 0 and the batches; the start-up probe chooses the arithmetic.
+
+    Errors: UserError if there is no picture to train on.
+    """
+    if not len(pictures.indices("train")):
+        raise UserError("training split", "has no pictures", "Mark pictures with split train")
+    keep_freed_memory()
+    length = config.model.network.max_text_tokens
+    captions = build_caption_table(pictures, encoder, length)
+    state = TrainingState(config, fastest_dtype(), config.training.compile and has_compiler())
+    return state, Batches(pictures, captions, encoder, config)
+
+
+def train(
+    config: RunConfig, pictures: PictureSet, encoder: TextEncoder, out: Path
+) -> Iterator[Progress]:
+    """Trains to the end of the budget, continuing what `out` holds; yields after every step.
+
+    Closing the generator saves a checkpoint first. Errors: UserError if `out` holds something
+    else, or if the loss is not finite: the last good checkpoint stays.
+    """
+    run = RunFolder(out)
+    run.open(config, pictures.key)
+    state, batches = prepare(config, pictures, encoder)
+    if (checkpoint := run.newest()) is not None:
+        state.restore(*checkpoint)
+        run.forget_after(state.step)
+    validation = batches.validation()
+    training = config.training
+    started = time.monotonic() - state.elapsed_s
+    saved_at = time.monotonic()
+    if state.step == 0:
+        evaluation = evaluate(state, validation, encoder, run)
+        run.log({"step": 0, "num_images": 0, "elapsed_s": 0.0, **evaluation})
+        yield Progress(0, 0, math.nan, 0.0, 0.0, evaluation)
+    # inductor and autocast warn about mixed types that are meant.
+    warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
+    try:
+        while True:
+            state.elapsed_s = time.monotonic() - started
+            fraction = fraction_done(training, state.step, state.elapsed_s)
+            if fraction >= 1:
+                break
+            factor = learning_rate_factor(training, state.step, fraction)
+            loss = state.update(*batches.at(state.step), factor)
+            if math.isnan(loss):
+                raise UserError(
+                    f"loss at step {state.step + 1}",
+                    "is not finite; training stopped with the last good checkpoint kept",
+                    "Lower the learning rates in the recipe, and repeat the command",
+                )
+            state.elapsed_s = time.monotonic() - started
+            done = fraction_done(training, state.step, state.elapsed_s)
+            images = state.step * training.batch_size
+            evaluation = {}
+            if int(done * training.evaluations) > int(fraction * training.evaluations):
+                evaluation = evaluate(state, validation, encoder, run)
+            run.log(
+                {
+                    "step": state.step,
+                    "num_images": images,
+                    "loss": loss,
+                    "elapsed_s": round(state.elapsed_s, 2),
+                    **evaluation,
+                }
+            )
+            if time.monotonic() - saved_at > 60 * training.save_every_minutes:
+                save(state, run)
+                saved_at = time.monotonic()
+            yield Progress(state.step, images, loss, done, state.elapsed_s, evaluation)
+    except GeneratorExit:
+        save(state, run)
+        raise
+    save(state, run)
+    save_model(run.model, state.ema.weights, model_config(config, encoder))
+
+
+def save(state: TrainingState, run: RunFolder) -> None:
+    """Checkpoints the state."""
+    record = {"step": state.step, "elapsed_s": state.elapsed_s}
+    run.save(state.tensors(), record, state.config.training.kept_checkpoints)
+
+
+def model_config(config: RunConfig, encoder: TextEncoder) -> ModelConfig:
+    """The model's configuration, bound to the text encoder that it was trained with."""
+    return config.model.model_copy(update={"text_fingerprint": encoder.fingerprint})
+
+
+def evaluate(
+    state: TrainingState, validation: ValidationSet, encoder: TextEncoder, run: RunFolder
+) -> dict[str, float]:
+    """Held-out loss per noise band and a sample grid with fixed seeds, of the averaged weights."""
+    config = state.config
+    network = PatchTransformer(config.model.network)
+    network.load_state_dict(state.ema.weights)
+    losses = validation.loss(network.eval(), config.model, config.training.seed, state.dtype)
+    # The run can be drawn from while it goes on.
+    save_model(run.model, state.ema.weights, model_config(config, encoder))
+    prompts = config.training.sample_prompts
+    if prompts:
+        sha256 = tensors_sha256(state.ema.weights)[:16]
+        model = Model(model_config(config, encoder), network, encoder, sha256)
+        pictures = model.generate(prompts, config.training.samples_per_prompt)
+        pictures.save(run.samples / f"step-{state.step:08d}.png")
+    return losses

@@ -1,0 +1,42 @@
+"""Held-out loss per noise band: the same pictures, times and noise at every evaluation."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from imagespace.checkpoints import ModelConfig
+from imagespace.diffusion.objective import squared_error
+from imagespace.networks.transformer import PatchTransformer
+from imagespace.randomness import picture_noise
+
+NOISE_BANDS = (0.1, 0.3, 0.5, 0.7, 0.9)
+"""Times of the bands; neighbouring pictures take neighbouring bands."""
+
+
+@dataclass(frozen=True)
+class ValidationSet:
+    """Clean pictures [N, C, H, W] and their text states [N, L, D]."""
+
+    x_0: Tensor
+    text: Tensor
+
+    @torch.inference_mode()
+    def loss(
+        self, network: PatchTransformer, config: ModelConfig, seed: int, dtype: torch.dtype
+    ) -> dict[str, float]:
+        """Mean squared error of x0_hat in each band (pixels in [-1, 1])."""
+        schedule = config.objective.build_schedule()
+        in_pixels = config.objective.model_copy(update={"loss_space": "x0"})
+        t = torch.tensor(NOISE_BANDS).repeat(len(self.x_0) // len(NOISE_BANDS) + 1)
+        t = t[: len(self.x_0)]
+        errors = []
+        for rows in torch.arange(len(self.x_0)).split(128):
+            x_0 = self.x_0[rows]
+            eps = picture_noise(tuple(x_0.shape[1:]), seed, "validation", rows.tolist())
+            x_t = schedule.add_noise(x_0, eps, t[rows])
+            with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+                output = network(x_t, t[rows], self.text[rows]).float()
+            errors.append(squared_error(output, x_0, x_t, eps, t[rows], in_pixels, schedule))
+        error = torch.cat(errors)
+        return {f"t={band:g}": float(error[t == band].mean()) for band in NOISE_BANDS}

@@ -1,0 +1,66 @@
+"""Shared by the tests: a small picture folder and a small model, both real."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from imagespace.checkpoints import ModelConfig, SamplingConfig
+from imagespace.networks.transformer import TransformerConfig
+from imagespace.training.config import RunConfig, TrainingConfig
+
+SHAPES = ("square", "disc", "line", "cross")
+
+
+@pytest.fixture(scope="session")
+def shapes_folder(tmp_path_factory) -> Path:
+    """Eighty 16 px pictures of four shapes with captions in metadata.jsonl."""
+    import json
+
+    folder = tmp_path_factory.mktemp("shapes")
+    random = np.random.default_rng(0)
+    rows = []
+    for number in range(80):
+        name = SHAPES[number % 4]
+        image = Image.new("L", (16, 16), 255)
+        pen = ImageDraw.Draw(image)
+        x, y = random.integers(2, 6, 2).tolist()
+        box = (x, y, x + 8, y + 8)
+        if name == "square":
+            pen.rectangle(box, fill=0)
+        elif name == "disc":
+            pen.ellipse(box, fill=0)
+        elif name == "line":
+            pen.line(box, fill=0, width=2)
+        else:
+            pen.line((x + 4, y, x + 4, y + 8), fill=0, width=2)
+            pen.line((x, y + 4, x + 8, y + 4), fill=0, width=2)
+        image.save(folder / f"{number}.png")
+        split = "validation" if number >= 72 else "train"
+        row = {"file_name": f"{number}.png", "text": f"a {name}; shape", "split": split}
+        rows.append(row | {"also": ["drawing"]})
+    (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_run() -> RunConfig:
+    """A run of ten steps that takes a second."""
+    network = TransformerConfig(
+        image_size_px=16, patch_size_px=4, width=32, depth=2, num_heads=2, max_text_tokens=6
+    )
+    return RunConfig(
+        recipe="tiny",
+        model=ModelConfig(name="tiny", network=network, sampling=SamplingConfig(num_steps=4)),
+        training=TrainingConfig(
+            budget_images=160,
+            batch_size=16,
+            warmup_steps=2,
+            evaluations=2,
+            num_validation=8,
+            compile=False,
+            sample_prompts=["a square"],
+            samples_per_prompt=2,
+        ),
+    )

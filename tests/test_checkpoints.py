@@ -1,0 +1,90 @@
+"""Files are written whole and read with suspicion."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from imagespace.checkpoints import (
+    ModelConfig,
+    load_checkpoint,
+    load_model_file,
+    save_checkpoint,
+    save_model,
+)
+from imagespace.errors import UserError
+
+TENSORS = {"b": torch.arange(6.0).reshape(2, 3), "a": torch.ones(4, dtype=torch.float16)}
+
+
+def test_model_file_round_trip(tmp_path):
+    path = tmp_path / "m.safetensors"
+    save_model(path, TENSORS, ModelConfig(name="mine"))
+    tensors, config = load_model_file(path)
+    assert config == ModelConfig(name="mine")
+    assert tensors["a"].dtype == torch.float32
+    assert torch.equal(tensors["b"], TENSORS["b"])
+    assert [p.name for p in tmp_path.iterdir()] == ["m.safetensors"]
+
+
+def test_every_flipped_byte_is_found(tmp_path):
+    path = tmp_path / "m.safetensors"
+    save_model(path, TENSORS, ModelConfig())
+    good = path.read_bytes()
+    for position in range(8, len(good), 13):
+        path.write_bytes(good[:position] + bytes([good[position] ^ 4]) + good[position + 1 :])
+        try:
+            tensors, config = load_model_file(path)
+        except UserError:
+            continue
+        # What still loads must be the same model: a flip in the header's white space or names.
+        assert config == ModelConfig()
+        assert all(torch.equal(tensors[n], TENSORS[n].float()) for n in TENSORS)
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [(b"", "damaged"), (b"not a model at all", "damaged"), (None, "no such weights file")],
+)
+def test_not_a_model(tmp_path, content, rule):
+    path = tmp_path / "x.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=rule):
+        load_model_file(path)
+
+
+def test_foreign_and_truncated_models(tmp_path):
+    foreign = tmp_path / "foreign.safetensors"
+    save_file(TENSORS, foreign)
+    with pytest.raises(UserError, match="not written by imagespace"):
+        load_model_file(foreign)
+    path = tmp_path / "m.safetensors"
+    save_model(path, TENSORS, ModelConfig())
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(UserError, match="damaged"):
+        load_model_file(path)
+
+
+def test_checkpoint_round_trip_and_damage(tmp_path):
+    folder = tmp_path / "step-00000005"
+    save_checkpoint(folder, {"network": TENSORS}, {"step": 5})
+    files, state = load_checkpoint(folder)
+    assert state == {"step": 5}
+    assert torch.equal(files["network"]["a"], TENSORS["a"])
+    path = folder / "network.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(UserError, match="checksum differs"):
+        load_checkpoint(folder)
+    (folder / "manifest.json").write_text("{}")
+    with pytest.raises(UserError, match="not a whole checkpoint"):
+        load_checkpoint(folder)
+
+
+def test_a_failed_save_leaves_the_old_checkpoint(tmp_path):
+    folder = tmp_path / "step-00000005"
+    save_checkpoint(folder, {"network": TENSORS}, {"step": 5})
+    with pytest.raises(TypeError):
+        save_checkpoint(folder, {"network": TENSORS}, {"step": object()})
+    assert load_checkpoint(folder)[1] == {"step": 5}

@@ -1,0 +1,181 @@
+"""The command line as a person meets it: real processes, real files."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+
+
+def run(*words, cwd, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "imagespace", *map(str, words)],
+        cwd=cwd,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        **options,
+    )
+
+
+def test_same_command_same_bytes_and_repeat_from_png(tmp_path):
+    first = run(
+        "generate", "fish", "tree", "--num", 2, "--steps", 4, "--out", "a.png", cwd=tmp_path
+    )
+    assert first.returncode == 0, first.stderr
+    run("generate", "fish", "tree", "--num", 2, "--steps", 4, "--out", "b.png", cwd=tmp_path)
+    again = run("generate", "--from", "a.png", "--out", "c.png", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    contents = [(tmp_path / name).read_bytes() for name in ("a.png", "b.png", "c.png")]
+    assert contents[0] == contents[1] == contents[2]
+    assert "4 pictures" in first.stdout
+    assert "\x1b" not in first.stdout + first.stderr  # not a terminal: no drawing
+
+
+def test_folder_receives_each_picture_and_film_every_step(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    done = run(
+        "generate", "fish", "--num", 3, "--steps", 5, "--out", out, "--film", "f.webp", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    names = sorted(p.name for p in out.iterdir())
+    assert names == ["fish-000.png", "fish-001.png", "fish-002.png", "fish.png"]
+    with Image.open(tmp_path / "f.webp") as film:
+        assert film.n_frames == 5
+    # One picture of the batch, repeated alone.
+    alone = run("generate", "--from", out / "fish-001.png", "--out", "alone.png", cwd=tmp_path)
+    assert alone.returncode == 0, alone.stderr
+    with Image.open(tmp_path / "alone.png") as a, Image.open(out / "fish-001.png") as b:
+        difference = max(abs(x - y) for x, y in zip(a.tobytes(), b.tobytes(), strict=True))
+    assert difference <= 2
+
+
+def test_terminal_shows_the_walk(tmp_path):
+    leader, follower = pty.openpty()
+    done = subprocess.Popen(
+        [sys.executable, "-m", "imagespace", "generate", "fish", "--num", "1", "--steps", "3"],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=follower,
+        stderr=follower,
+    )
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            chunk = os.read(leader, 65536)
+        except OSError:
+            break
+        if not chunk:
+            break
+        shown += chunk
+    assert done.wait() == 0
+    assert shown.count("▀".encode()) >= 3 * 2 * 32 * 16
+    assert b"step 3/3" in shown
+    assert (tmp_path / "fish.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["generate"], "generate takes either prompts or --from"),
+        (["generate", "  "], "prompt is empty"),
+        (["generate", "鱼"], "imagespace reads English"),
+        (["generate", "🐟"], "imagespace reads English"),
+        (["generate", "fish " * 60], "this model reads at most"),
+        (["generate", "fish", "--num", "0"], "--num 0: at least one picture"),
+        (["generate", "fish", "--num", "many"], "'many' is not a valid int"),
+        (["generate", "fish", "--steps", "0"], "--steps 0"),
+        (["generate", "fish", "--guidance", "-1"], "--guidance -1"),
+        (["generate", "fish", "--seed", "-4"], "seed -4"),
+        (["generate", "fish", "--sampler", "magic"], "Use one of ddpm"),
+        (["generate", "fish", "--model", "magic"], "neither a shipped model"),
+        (["generate", "fish", "--model", "broken.safetensors"], "is damaged"),
+        (["generate", "fish", "--out", "nowhere/fish.png"], "mkdir -p nowhere"),
+        (["generate", "fish", "--out", "fish.jpg"], "Name a .png file"),
+        (["generate", "fish", "--out", "mine.png"], "exists"),
+        (["generate", "fish", "--film", "fish.mp4"], ".webp or .gif"),
+        (["generate", "--from", "mine.png"], "carries no imagespace settings"),
+        (["generate", "fish", "--colour"], "--colour"),
+        (["train", "empty", "--out", "run"], "holds no picture"),
+        (["train", "nowhere"], "no such folder"),
+        (["train", "empty", "--recipe", "cake"], "Use one of glyphs"),
+        (["train", "empty", "--minutes", "0"], "must be positive"),
+        (["train", "empty", "--minutes", "1", "--images", "9"], "one budget"),
+        (["pictures", "build", "glyphs", "--out", "full"], "full"),
+        (["pictures", "sheet", "empty"], "holds no picture"),
+        (["paint"], "paint"),
+    ],
+)
+def test_mistakes_are_one_line_and_lose_nothing(tmp_path, words, says):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "keep.txt").write_text("mine")
+    (tmp_path / "broken.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}      garbage")
+    Image.new("L", (4, 4)).save(tmp_path / "mine.png")
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    done = run(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+
+
+def test_unknown_words_and_cut_prompts_are_reported(tmp_path):
+    done = run("generate", "fish 鱼", "--steps", 2, "--num", 1, "--out", "a.png", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "warning" in done.stderr
+    assert "鱼" in done.stderr
+    words = "one two three four five six seven eight nine ten " * 3
+    done = run(
+        "generate", words, "--truncate", "--steps", 2, "--num", 1, "--out", "b.png", cwd=tmp_path
+    )
+    assert done.returncode == 0
+    assert "left out" in done.stderr
+
+
+def test_help_imports_no_torch(tmp_path):
+    code = "import sys, imagespace.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT).returncode == 0
+    done = run("--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "generate" in done.stdout
+
+
+@pytest.mark.slow
+def test_train_is_interrupted_and_continued_by_signal(tmp_path):
+    """A real process, a real signal: 128 px pictures, the shipped recipe."""
+    data = tmp_path / "data"
+    data.mkdir()
+    for number in range(24):
+        Image.new("L", (128, 128), 10 * number).save(data / f"grey {number}.png")
+    words = [
+        sys.executable,
+        "-m",
+        "imagespace",
+        "train",
+        str(data),
+        "--out",
+        "run",
+        "--images",
+        "512",
+    ]
+    process = subprocess.Popen(words, cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE)
+    metrics: Path = tmp_path / "run" / "metrics.jsonl"
+    while not (metrics.is_file() and len(metrics.read_text().splitlines()) >= 2):
+        assert process.poll() is None, process.stderr.read()
+    process.terminate()
+    assert process.wait() == 130
+    assert b"the same command continues" in process.stderr.read()
+    assert subprocess.run(words, cwd=tmp_path, env=ENVIRONMENT).returncode == 0
+    steps = [json.loads(line)["step"] for line in metrics.read_text().splitlines()]
+    assert steps == list(range(5))

@@ -1,0 +1,148 @@
+"""Training on real files: it learns, resumes exactly, and stops safely."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import imagespace
+from imagespace.errors import UserError
+from imagespace.pictures.folder import read_folder
+from imagespace.text.vectors import load_text_encoder
+from imagespace.training.captions import build_caption_table
+from imagespace.training.config import TrainingConfig
+from imagespace.training.loop import TrainingState, prepare, train
+from imagespace.training.precision import fastest_dtype, matrix_product_rate
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return load_text_encoder()
+
+
+@pytest.fixture(scope="module")
+def pictures(shapes_folder):
+    return read_folder(shapes_folder, 16, 1)
+
+
+def metrics(run):
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line) | {"elapsed_s": 0} for line in lines]
+
+
+def test_interrupted_run_continues_exactly(tiny_run, pictures, encoder, tmp_path):
+    for _ in train(tiny_run, pictures, encoder, tmp_path / "whole"):
+        pass
+    for stop_at in (3, 7):
+        for progress in (events := train(tiny_run, pictures, encoder, tmp_path / "parts")):
+            if progress.step == stop_at:
+                events.close()
+                break
+    for _ in train(tiny_run, pictures, encoder, tmp_path / "parts"):
+        pass
+    assert metrics(tmp_path / "parts") == metrics(tmp_path / "whole")
+    whole = load_file(tmp_path / "whole" / "model.safetensors")
+    parts = load_file(tmp_path / "parts" / "model.safetensors")
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_killed_between_checkpoints_repeats_its_steps(tiny_run, pictures, encoder, tmp_path):
+    for progress in (events := train(tiny_run, pictures, encoder, tmp_path / "run")):
+        if progress.step == 4:
+            events.close()
+            break
+    before = metrics(tmp_path / "run")
+    # As after a kill: lines of steps that no checkpoint holds, the last one cut short.
+    with (tmp_path / "run" / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 5, "loss": 9}\n{"step": 6, "lo')
+    for _ in train(tiny_run, pictures, encoder, tmp_path / "run"):
+        pass
+    after = metrics(tmp_path / "run")
+    assert after[: len(before)] == before
+    assert [line["step"] for line in after] == list(range(11))
+    assert after[5]["loss"] != 9
+
+
+def test_it_learns_the_shapes(tiny_run, pictures, encoder, tmp_path):
+    training = tiny_run.training.model_copy(update={"budget_images": 6400, "evaluations": 4})
+    config = tiny_run.model_copy(update={"training": training})
+    for _ in train(config, pictures, encoder, tmp_path / "run"):
+        pass
+    lines = metrics(tmp_path / "run")
+    assert lines[-1]["t=0.3"] < 0.2 * lines[0]["t=0.3"]
+    samples = sorted((tmp_path / "run" / "samples").glob("*.png"))
+    assert samples[0].name == "step-00000000.png"
+    model = imagespace.load(tmp_path / "run")
+    ink = {p: (model.generate(p, 16).pixels < 128).mean() for p in ("a square", "a line")}
+    assert ink["a square"] > 1.5 * ink["a line"]
+
+
+def test_non_finite_loss_keeps_the_last_checkpoint(tiny_run, pictures, encoder, tmp_path):
+    for progress in (events := train(tiny_run, pictures, encoder, tmp_path / "run")):
+        if progress.step == 4:
+            events.close()
+            break
+    before = sorted((tmp_path / "run" / "checkpoints").iterdir())
+    poisoned = load_text_encoder()
+    poisoned.vectors = poisoned.vectors * math.nan
+    with pytest.raises(UserError, match="is not finite.*last good checkpoint kept"):
+        list(train(tiny_run, pictures, poisoned, tmp_path / "run"))
+    assert sorted((tmp_path / "run" / "checkpoints").iterdir()) == before
+
+
+def test_another_run_is_not_overwritten(tiny_run, pictures, encoder, tmp_path):
+    next(iter(train(tiny_run, pictures, encoder, tmp_path / "run")))
+    training = tiny_run.training.model_copy(update={"seed": 5})
+    other = tiny_run.model_copy(update={"training": training})
+    with pytest.raises(UserError, match="other settings"):
+        next(iter(train(other, pictures, encoder, tmp_path / "run")))
+    (tmp_path / "holiday").mkdir()
+    (tmp_path / "holiday" / "photo.txt").write_text("mine")
+    with pytest.raises(UserError, match="not a run folder"):
+        next(iter(train(tiny_run, pictures, encoder, tmp_path / "holiday")))
+    assert [p.name for p in (tmp_path / "holiday").iterdir()] == ["photo.txt"]
+
+
+def test_every_picture_is_seen_once_an_epoch(tiny_run, pictures, encoder):
+    _, batches = prepare(tiny_run, pictures, encoder)
+    size, num_train = tiny_run.training.batch_size, len(batches.rows)
+    positions = range(2 * num_train)
+    seen = [batches._picture(position) for position in positions]
+    assert sorted(seen[:num_train]) == sorted(batches.rows.tolist())
+    assert sorted(seen[num_train:]) == sorted(batches.rows.tolist())
+    assert seen[:num_train] != seen[num_train:]
+    again = batches.at(1)
+    torch.testing.assert_close(again[0], batches.at(1)[0])
+    expected = torch.from_numpy(np.array(pictures.pixels[seen[size]])).permute(2, 0, 1) / 127.5 - 1
+    torch.testing.assert_close(again[0][0], expected)
+
+
+def test_captions_are_chosen_at_the_stated_rates(pictures, encoder):
+    table = build_caption_table(pictures, encoder, 6)
+    config = TrainingConfig(
+        budget_images=1, caption_dropout=0.1, alternative_caption=0.25, single_sense=0.5
+    )
+    rows = torch.zeros(40_000, dtype=torch.long)  # picture 0: "a square; shape", also "drawing"
+    chosen = table.choose(rows, config, torch.Generator().manual_seed(0))
+    texts = ["", "a square; shape", "a square", "shape", "drawing"]
+    expected = [0.1, 0.9 * 0.75 * 0.5, 0.9 * 0.75 * 0.25, 0.9 * 0.75 * 0.25, 0.9 * 0.25]
+    ids = encoder.encode(texts, 6).token_ids
+    rates = [(chosen == row).all(dim=1).float().mean().item() for row in ids]
+    assert rates == pytest.approx(expected, abs=0.01)
+
+
+def test_probe_chooses_the_faster_arithmetic():
+    half, full = (matrix_product_rate(d) for d in (torch.bfloat16, torch.float32))
+    if half > 2 * full or full > 2 * half:  # elsewhere either answer is right
+        assert fastest_dtype() == (torch.bfloat16 if half > full else torch.float32)
+
+
+def test_every_weight_has_one_optimiser(tiny_run):
+    state = TrainingState(tiny_run, torch.float32, compiled=False)
+    owned = [id(p) for o in state.optimizers for g in o.param_groups for p in g["params"]]
+    assert sorted(owned) == sorted(id(p) for p in state.network.parameters())
+    matrices = state.optimizers[0].param_groups[0]["params"]
+    assert len(matrices) == 4 * tiny_run.model.network.depth
