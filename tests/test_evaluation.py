@@ -65,7 +65,8 @@ def test_two_different_pictures_close_to_a_sample_are_no_copy() -> None:
     sibling[0, 8:16, 8:16] = 255 - sibling[0, 8:16, 8:16]
     between = ((training[9:10].astype(int) + sibling) // 2).astype(np.uint8)
     report = copy_rate(between, np.concatenate([training, sibling]))
-    assert report.ratio[0] > 0.9 and report.rate == 0
+    assert report.ratio[0] > 0.9
+    assert report.rate == 0
 
 
 def test_distances_are_those_of_the_definition() -> None:
@@ -109,7 +110,8 @@ def test_nouns_mean_their_radicals() -> None:
         expected = UNICODE_NAMES.get(noun.prompt, noun.prompt.upper())
         assert name == f"KANGXI RADICAL {expected}"
     (bird,) = (noun for noun in NOUNS if noun.also_accepted)
-    assert bird.prompt == "bird" and bird.accepted == (196, 172)
+    assert bird.prompt == "bird"
+    assert bird.accepted == (196, 172)
     assert unicodedata.name(chr(0x2F00 + 172 - 1)) == "KANGXI RADICAL SHORT TAILED BIRD"
 
 

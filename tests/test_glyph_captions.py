@@ -9,6 +9,7 @@ import pytest
 from imagespace.pictures.glyphs import GLYPH_BLOCKS, glyph_row, unihan_folder
 from imagespace.pictures.radicals import NUM_RADICALS, radical_meanings, radical_name
 from imagespace.pictures.split import HELD_OUT, SPLITS, TRAIN, VALIDATION, normalised_words
+from imagespace.pictures.structure import read_structures
 from imagespace.pictures.unihan import UnihanEntry, clean_definition, read_unihan
 
 needs_unihan = pytest.mark.skipif(
@@ -77,8 +78,10 @@ def test_real_fish() -> None:
     fish = read_unihan(unihan_folder())[ord("魚")]
     assert (fish.radical, fish.strokes) == (195, 11)
     row = glyph_row(ord("魚"), fish)
-    assert row["also"] == ["fish"] and row["radical_name"] == "fish"
-    assert str(row["text"]).startswith("fish") and "radical" not in str(row["text"])
+    assert row["also"] == ["fish"]
+    assert row["radical_name"] == "fish"
+    assert str(row["text"]).startswith("fish")
+    assert "radical" not in str(row["text"])
 
 
 @needs_unihan
@@ -91,7 +94,8 @@ def test_every_radical_has_a_name_and_a_meaning() -> None:
     assert len(set(names)) == NUM_RADICALS
     assert all(radical_meanings(number) for number in range(1, NUM_RADICALS + 1))
     assert (radical_name(1), radical_name(195), radical_name(214)) == ("one", "fish", "flute")
-    assert radical_meanings(149)[0] == "speech" and "fire" in radical_meanings(86)
+    assert radical_meanings(149)[0] == "speech"
+    assert "fire" in radical_meanings(86)
     with pytest.raises(ValueError, match="215"):
         radical_name(215)
 
@@ -136,3 +140,8 @@ def test_a_radicals_meaning_is_never_held_out() -> None:
     meanings = [word for number in range(1, 215) for word in radical_meanings(number)]
     sides = {glyph_row(0x4E00, UnihanEntry(word, 1, 1))["split"] for word in meanings}
     assert sides == {TRAIN}
+
+
+def test_structures_are_read_from_description_sequences() -> None:
+    text = "#\tnote\nU+6797\t林\t⿰木木\nU+6728\t木\t木\nU+5B57\t字\t⿱宀子\t⿱a\n"
+    assert read_structures(text) == {0x6797: "left-right", 0x5B57: "top-bottom"}

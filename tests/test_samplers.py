@@ -1,6 +1,7 @@
 """Samplers converge, at the order they declare, to what the oracle says."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -20,10 +21,7 @@ def no_noise(index):
 
 def end_of(sampler, schedule, x_start, times, noise=no_noise):
     denoiser = ExactGaussian(schedule, torch.tensor(MEAN, dtype=x_start.dtype), STD)
-    step = None
-    for step in walk(denoiser, x_start, times, sampler, noise):
-        pass
-    return step.x_next
+    return list(walk(denoiser, x_start, times, sampler, noise))[-1].x_next
 
 
 def flow_map(schedule, x, t_from, t_to):
@@ -113,7 +111,7 @@ def test_walk_is_a_chain():
     assert [step.index for step in steps] == list(range(6))
     assert steps[0].t == 1
     assert steps[-1].t_next == 0
-    for before, after in zip(steps[:-1], steps[1:], strict=True):
+    for before, after in pairwise(steps):
         assert before.x_next is after.x_t
         assert before.t_next == after.t
     # The shift spends more of its steps near noise.

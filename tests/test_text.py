@@ -77,7 +77,8 @@ def test_caption_words_are_whole(encoder: TextEncoder) -> None:
 
 def test_encode_pads_with_zero_and_names_what_it_drops(encoder: TextEncoder) -> None:
     batch = encoder.encode(["", "fish", "a fish in the cold water"], 4)
-    assert batch.token_ids.shape == (3, 4) and batch.token_ids.dtype == torch.int32
+    assert batch.token_ids.shape == (3, 4)
+    assert batch.token_ids.dtype == torch.int32
     assert (batch.token_ids > 0).sum(1).tolist() == [0, 1, 4]
     assert batch.dropped == [[], [], ["cold", "water"]]
 
@@ -93,7 +94,8 @@ def test_truncation_falls_between_words(encoder: TextEncoder) -> None:
 
 def test_padding_is_zero_and_changes_nothing(encoder: TextEncoder) -> None:
     short, long = (encoder.encode(["a salmon"], n).token_ids for n in (2, 9))
-    assert encoder.vectors[0].abs().max() == 0 and encoder.importance[0] == 0
+    assert encoder.vectors[0].abs().max() == 0
+    assert encoder.importance[0] == 0
     assert encoder.states(long)[0, 2:].abs().max() == 0
     assert torch.equal(encoder.states(long)[:, :2], encoder.states(short))
     torch.testing.assert_close(encoder.pooled(short), encoder.pooled(long))
@@ -111,7 +113,8 @@ def test_pooled_ignores_stop_words(encoder: TextEncoder) -> None:
 
 def test_good_prompt_has_no_warnings(encoder: TextEncoder) -> None:
     checked = encoder.check_prompt("a red fish", 8)
-    assert checked.text == "a red fish" and checked.warnings == []
+    assert checked.text == "a red fish"
+    assert checked.warnings == []
 
 
 @pytest.mark.parametrize(
@@ -140,7 +143,8 @@ def test_long_prompt_is_an_error_unless_truncated(encoder: TextEncoder) -> None:
 def test_source_record_matches_the_shipped_bytes() -> None:
     data = files("imagespace.text") / "data"
     source = json.loads((data / "SOURCE.json").read_text())
-    assert source["licence"] == "Apache-2.0" and source["source_sha256"].startswith("53aa5117")
+    assert source["licence"] == "Apache-2.0"
+    assert source["source_sha256"].startswith("53aa5117")
     for name, digest in source["sha256"].items():
         assert sha256((data / name).read_bytes()).hexdigest() == digest
 

@@ -88,7 +88,7 @@ def test_non_finite_loss_keeps_the_last_checkpoint(tiny_run, pictures, encoder, 
     before = sorted((tmp_path / "run" / "checkpoints").iterdir())
     poisoned = load_text_encoder()
     poisoned.vectors = poisoned.vectors * math.nan
-    with pytest.raises(UserError, match="is not finite.*last good checkpoint kept"):
+    with pytest.raises(UserError, match=r"is not finite.*last good checkpoint kept"):
         list(train(tiny_run, pictures, poisoned, tmp_path / "run"))
     assert sorted((tmp_path / "run" / "checkpoints").iterdir()) == before
 

@@ -1,9 +1,11 @@
 """`imagespace train`: from a folder of pictures to a run folder with a model."""
 
 import resource
+import signal
 import sys
 import time
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -97,23 +99,42 @@ def _train(config: "RunConfig", pictures: "PictureSet", encoder: "TextEncoder", 
     console = Console(stderr=True)
     columns = ("{task.description}", BarColumn(), TaskProgressColumn())
     events = run(config, pictures, encoder, out)
-    try:
-        with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-            task = bar.add_task("starting", total=1.0)
-            for progress in events:
-                left_s = progress.elapsed_s * (1 / max(progress.fraction, 1e-9) - 1)
-                eta = f"{left_s / 60:.0f} min left" if progress.fraction > 0.005 else "..."
-                text = (
-                    f"step {progress.step:,}  {progress.num_images:,} pictures  "
-                    f"loss {progress.loss:.3f}  {eta}"
-                )
-                bar.update(task, completed=progress.fraction, description=text)
-                if progress.evaluation:
-                    bands = "  ".join(f"{k} {v:.4f}" for k, v in progress.evaluation.items())
-                    bar.console.print(f"{text}  held-out {bands}", soft_wrap=True, highlight=False)
-    except KeyboardInterrupt:
-        events.close()
+    interrupted = _note_interrupts()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("starting", total=1.0)
+        for progress in events:
+            left_s = progress.elapsed_s * (1 / max(progress.fraction, 1e-9) - 1)
+            eta = f"{left_s / 60:.0f} min left" if progress.fraction > 0.005 else "..."
+            text = (
+                f"step {progress.step:,}  {progress.num_images:,} pictures  "
+                f"loss {progress.loss:.3f}  {eta}"
+            )
+            bar.update(task, completed=progress.fraction, description=text)
+            if interrupted:
+                break
+            if progress.evaluation:
+                bands = "  ".join(f"{k} {v:.4f}" for k, v in progress.evaluation.items())
+                bar.console.print(f"{text}  held-out {bands}", soft_wrap=True, highlight=False)
+    if interrupted:
+        events.close()  # saves a checkpoint
         print(f"imagespace: interrupted; the same command continues {out}", file=sys.stderr)
-        raise
+        raise KeyboardInterrupt
     print(out / "model.safetensors")
     print(f"next: imagespace generate fish --model {out}")
+
+
+def _note_interrupts() -> list[int]:
+    """Receives the first interrupt or termination, so that the step under way is finished.
+
+    A second one is not caught: it ends the process at once, with the last checkpoint kept.
+    """
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_DFL)
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, note)
+    return received

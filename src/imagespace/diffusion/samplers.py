@@ -7,6 +7,7 @@ sees only x0_hat, so that any schedule, prediction and guidance works with any o
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -166,7 +167,7 @@ def walk(
 ) -> Iterator[Step]:
     """Walks from x_start [B, C, H, W] at times[0] to times[-1], yielding every step."""
     x_t = x_start
-    for index, (t, t_next) in enumerate(zip(times[:-1], times[1:], strict=True)):
+    for index, (t, t_next) in enumerate(pairwise(times)):
         x_next, x0_hat = sampler.step(
             denoiser, x_t, torch.tensor(t), torch.tensor(t_next), index, noise
         )

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from imagespace.errors import UserError
 from imagespace.pictures.radicals import NUM_RADICALS, radical_meanings, radical_name
 from imagespace.pictures.split import TRAIN, normalised_words, split_of
+from imagespace.pictures.structure import installed_structures
 from imagespace.pictures.unihan import (
     READINGS_FILE,
     SOURCES_FILE,
@@ -144,7 +145,7 @@ def _write(
     unihan: Path,
     progress: Callable[[int, int], None] | None,
 ) -> BuildSummary:
-    entries = read_unihan(unihan)
+    entries, structures = read_unihan(unihan), installed_structures()
     code_points = [code_point for block in GLYPH_BLOCKS for code_point in block]
     splits: Counter[str] = Counter()
     dropped: Counter[str] = Counter()
@@ -162,6 +163,8 @@ def _write(
                 dropped["no glyph in the font"] += 1
                 continue
             row = glyph_row(code_point, entries[code_point])
+            if code_point in structures:
+                row["structure"] = structures[code_point]
             # Level 1 is twice as fast as the default and the files hardly grow.
             image.save(partial / str(row["file_name"]), compress_level=1)
             lines.write(json.dumps(row, ensure_ascii=False) + "\n")

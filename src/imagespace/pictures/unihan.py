@@ -13,8 +13,8 @@ SOURCES_FILE = "Unihan_IRGSources.txt"  # kRSUnicode, kTotalStrokes
 
 _CJK = "⺀-⿟〇-〩㐀-鿿豈-﫿\U00020000-\U0003ffff"
 _GLYPH = (
-    rf"(?:\[?U\+?[0-9A-Fa-f]{{4,5}}(?![0-9A-Za-z])\]?|[0-9A-F]{{4}}(?=\s*[{_CJK}])|HANGZHOU NUMERAL [A-Z]+|"
-    rf"[{_CJK}]+)"
+    rf"(?:\[?U\+?[0-9A-Fa-f]{{4,5}}(?![0-9A-Za-z])\]?|[0-9A-F]{{4}}(?=\s*[{_CJK}])|"
+    rf"HANGZHOU NUMERAL [A-Z]+|[{_CJK}]+)"
 )
 _GLYPHS = rf"{_GLYPH}(?:(?:\s|,|/|\band\b|\bor\b)*{_GLYPH})*"
 _MANNER = (
@@ -53,7 +53,8 @@ _INNERMOST = re.compile(r"\(([^()]*)\)|\[([^\[\]]*)\]")
 _READING = re.compile(r"\b([a-z]+)[1-6]\b")  # jyutping or pinyin with its tone digit
 _READINGS = re.compile(r"\b(?:[a-z]+[1-6]){2,}\b")
 _DANGLING = re.compile(
-    r"(?:^|\s)(?:of|with|in|for|as|from|and|or|see|to|by|form|component|than|character|e\.g|called)(?:,? etc)?$"
+    r"(?:^|\s)(?:of|with|in|for|as|from|and|or|see|to|by|form|component|than|character|e\.g|called)"
+    r"(?:,? etc)?$"
 )
 _TO_ASCII = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "—": " - ", "–": "-", "ʒ": "z"})
 

@@ -198,7 +198,7 @@ def train(
     state, batches = prepare(config, pictures, encoder)
     if (checkpoint := run.newest()) is not None:
         state.restore(*checkpoint)
-        run.forget_after(state.step)
+    run.forget_after(state.step if checkpoint is not None else -1)
     validation = batches.validation()
     training = config.training
     started = time.monotonic() - state.elapsed_s
