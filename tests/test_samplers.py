@@ -65,7 +65,9 @@ def test_noise_becomes_the_distribution(name, schedule_name):
     def noise(index):
         return torch.randn(num, 1, generator=generator(0, "step", index), dtype=torch.float64)
 
-    end = end_of(SAMPLERS[name](), schedule, x, step_times(200), noise)
+    # The ancestral sampler ignores the spread of x_0 given x_t: its steps must be small.
+    num_steps = 1000 if name == "ddpm" else 200
+    end = end_of(SAMPLERS[name](), schedule, x, step_times(num_steps), noise)
     standard_error = STD / math.sqrt(num)
     assert float(end.mean()) == pytest.approx(MEAN, abs=5 * standard_error + 0.01)
     assert float(end.std()) == pytest.approx(STD, rel=0.03)

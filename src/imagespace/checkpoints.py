@@ -1,7 +1,7 @@
 """Model files and training checkpoints: written whole or not at all, and verified when read.
 
 A model file is one safetensors file whose header carries the model's configuration and a SHA-256
-of its tensors. A training checkpoint is a folder of tensors with a manifest, put in place by one
+of both. A training checkpoint is a folder of tensors with a manifest, put in place by one
 rename.
 """
 
@@ -61,13 +61,18 @@ def tensors_sha256(tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
+def _checksum(tensors: dict[str, Tensor], config: str) -> str:
+    return hashlib.sha256(f"{tensors_sha256(tensors)} {config}".encode()).hexdigest()
+
+
 def save_model(path: Path, tensors: dict[str, Tensor], config: ModelConfig) -> None:
     """Writes a model file; an interruption leaves the old file or the new one, never a part."""
     tensors = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    described = config.model_dump_json()
     header = {
         "format": MODEL_FORMAT,
-        "config": config.model_dump_json(),
-        "sha256": tensors_sha256(tensors),
+        "config": described,
+        "sha256": _checksum(tensors, described),
     }
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     save_file(tensors, partial, metadata=header)
@@ -94,8 +99,8 @@ def load_model_file(path: Path) -> tuple[dict[str, Tensor], ModelConfig]:
         raise UserError(str(path), "is damaged or not a safetensors file", remedy) from None
     if header.get("format") != MODEL_FORMAT:
         raise UserError(str(path), "was not written by imagespace", remedy)
-    if header.get("sha256") != tensors_sha256(tensors):
-        raise UserError(str(path), "is damaged: its checksum does not match its tensors", remedy)
+    if header.get("sha256") != _checksum(tensors, header.get("config", "")):
+        raise UserError(str(path), "is damaged: its checksum does not match its content", remedy)
     try:
         config = ModelConfig.model_validate_json(header["config"])
     except (KeyError, ValidationError):
