@@ -45,7 +45,10 @@ def main() -> None:
             "Ask for fewer.",
         )
     captions = [pictures.captions[row] for row in rows]
-    settings = [model.settings(text, seed=args.seed + i)[0] for i, text in enumerate(captions)]
+    settings = [
+        model.settings(text, seed=args.seed + i, truncate=True)[0]
+        for i, text in enumerate(captions)
+    ]
     samples = model.draw(settings).pixels
     report = copy_rate(samples, pictures.pixels[training])
     # The same measure on real pictures that are no training pictures: what is not copying at all.

@@ -97,7 +97,9 @@ def judge_definitions(
         raise UserError(str(data), "it has no held-out picture", "Build the glyph folder anew.")
     captions = [pictures.captions[row] for row in rows]
     radicals = np.array([pictures.metadata[row]["radical"] for row in rows])
-    settings = [model.settings(text, seed=seed + i)[0] for i, text in enumerate(captions)]
+    settings = [
+        model.settings(text, seed=seed + i, truncate=True)[0] for i, text in enumerate(captions)
+    ]
     predicted = judge.predict(model.draw(settings).pixels)
     commonest = Counter(row["radical"] for row in pictures.metadata).most_common(1)[0][0]
     return rate(predicted == radicals) | {

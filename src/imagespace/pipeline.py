@@ -1,16 +1,18 @@
 """From a prompt to pictures: text, walk, pixels. Everything that draws consumes its `Step`s."""
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from imagespace.checkpoints import (
@@ -31,6 +33,20 @@ from imagespace.text.vectors import TextEncoder, load_text_encoder
 
 # Pictures walked at once: bounds the memory, and changes no picture.
 LARGEST_BATCH = 64
+
+
+class PromptWarning(UserWarning):
+    """Part of a prompt is not read: unknown words, or those beyond the model's tokens."""
+
+
+class SamplingOptions(TypedDict, total=False):
+    """What a caller may change of a model's own sampling; None leaves it."""
+
+    sampler: str | None
+    num_steps: int | None
+    guidance: float | None
+    guidance_interval: tuple[float, float] | None
+    time_shift: float | None
 
 
 class PictureSettings(BaseModel):
@@ -107,25 +123,25 @@ class Model:
         num: int = 1,
         seed: int = 0,
         negative: str = "",
-        **sampling: object,
+        truncate: bool = False,
+        **sampling: Unpack[SamplingOptions],
     ) -> list[PictureSettings]:
         """The settings of `num` pictures for each prompt; picture i of a prompt has seed + i.
 
-        `sampling` may override sampler, num_steps, guidance, guidance_interval and time_shift.
+        Words that cannot be read are named in a warning. Errors: UserError for a prompt without a
+        readable word or, unless `truncate`, beyond the model's tokens; an impossible value.
         """
         if num < 1:
             raise UserError(f"num {num}", "at least one picture must be drawn", "Use 1 or more")
         if not 0 <= seed < 2**63 - num:
             raise UserError(f"seed {seed}", "must be from 0 to 2^63 - 1", "Use such a seed")
         chosen = {key: value for key, value in sampling.items() if value is not None}
-        if "sampler" in chosen and chosen["sampler"] not in SAMPLERS:
-            raise UserError(
-                f"sampler {chosen['sampler']!r}",
-                "there is no such sampler",
-                f"Use one of {', '.join(SAMPLERS)}",
-            )
-        merged = self.config.sampling.model_dump() | chosen
+        merged = _sampling(self.config.sampling.model_dump() | chosen)
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+        for text in dict.fromkeys([*prompts, *([negative] if negative else [])]):
+            check = self.encoder.check_prompt(text, self.config.network.max_text_tokens, truncate)
+            for message in check.warnings:
+                warnings.warn(message, PromptWarning, stacklevel=2)
         return [
             PictureSettings(
                 prompt=text,
@@ -133,7 +149,7 @@ class Model:
                 seed=seed + index,
                 model=self.config.name,
                 model_sha256=self.sha256,
-                sampling=SamplingConfig(**merged),
+                sampling=merged,
                 num_threads=torch.get_num_threads(),
             )
             for text in prompts
@@ -146,19 +162,23 @@ class Model:
         num: int = 1,
         seed: int = 0,
         negative: str = "",
-        **sampling: object,
+        truncate: bool = False,
+        **sampling: Unpack[SamplingOptions],
     ) -> Pictures:
-        """Draws `num` pictures for each prompt.
-
-        Errors: UserError for a prompt that cannot be read, an unknown sampler or num < 1.
-        """
-        return self.draw(self.settings(prompt, num, seed, negative, **sampling))
+        """Draws `num` pictures for each prompt; warnings and errors as in `settings`."""
+        return self.draw(self.settings(prompt, num, seed, negative, truncate, **sampling))
 
     def walk(
-        self, prompt: str, seed: int = 0, num: int = 1, negative: str = "", **sampling: object
+        self,
+        prompt: str,
+        seed: int = 0,
+        num: int = 1,
+        negative: str = "",
+        truncate: bool = False,
+        **sampling: Unpack[SamplingOptions],
     ) -> Iterator[Step]:
         """Yields every `Step` of the walk of `num` pictures; tensors [num, C, H, W]."""
-        return self.steps(self.settings(prompt, num, seed, negative, **sampling))
+        return self.steps(self.settings(prompt, num, seed, negative, truncate, **sampling))
 
     def draw(self, settings: Sequence[PictureSettings]) -> Pictures:
         """Draws exactly these pictures, a batch at a time."""
@@ -201,6 +221,23 @@ class Model:
         length = self.config.network.max_text_tokens
         text = self.encoder.states(self.encoder.encode(prompts, length).token_ids)
         return NetworkDenoiser(self.network, self.schedule, self.config.objective.prediction, text)
+
+
+def _sampling(values: dict[str, Any]) -> SamplingConfig:
+    if values["sampler"] not in SAMPLERS:
+        raise UserError(
+            f"sampler {values['sampler']!r}",
+            "there is no such sampler",
+            f"Use one of {', '.join(SAMPLERS)}",
+        )
+    try:
+        return SamplingConfig(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        raise UserError(
+            f"{name} {first['input']!r}", first["msg"].lower(), f"Change or leave out {name}"
+        ) from None
 
 
 def to_pixels(x: Tensor) -> NDArray[np.uint8]:

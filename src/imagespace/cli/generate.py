@@ -2,6 +2,7 @@
 
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -71,12 +72,20 @@ def generate(
 
         loaded = load(model)
         assert prompts is not None
-        texts = [_checked(loaded, prompt, truncate) for prompt in prompts]
-        if negative:
-            negative = _checked(loaded, negative, truncate)
-        settings = loaded.settings(
-            texts, num, seed, negative, num_steps=steps, guidance=guidance, sampler=sampler
-        )
+        with warnings.catch_warnings(record=True) as remarks:
+            warnings.simplefilter("always")
+            settings = loaded.settings(
+                prompts,
+                num,
+                seed,
+                negative,
+                truncate,
+                num_steps=steps,
+                guidance=guidance,
+                sampler=sampler,
+            )
+        for remark in remarks:
+            print(f"imagespace: warning: {remark.message}", file=sys.stderr)
     pictures, frames = _draw(loaded, settings, filmed=film is not None)
     _save(pictures, target, folder, overwrite)
     if film is not None:
@@ -105,16 +114,6 @@ def _target(out: Path | None, stem: str, overwrite: bool) -> tuple[Path, Path | 
         raise UserError(str(out), "there is no such folder", f"Create it: mkdir -p {out}")
     check_out_file(out, overwrite)
     return out, None
-
-
-def _checked(model: "Model", prompt: str, truncate: bool) -> str:
-    """The prompt as it will be read; warnings go to stderr."""
-    check = model.encoder.check_prompt(
-        prompt, model.config.network.max_text_tokens, truncate=truncate
-    )
-    for warning in check.warnings:
-        print(f"imagespace: warning: {warning}", file=sys.stderr)
-    return check.text
 
 
 def _repeat(picture: Path, model: str | None) -> tuple["Model", "list[PictureSettings]"]:

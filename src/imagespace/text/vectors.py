@@ -102,7 +102,7 @@ class TextEncoder:
                 raise UserError(
                     f"prompt of {len(tokens.ids)} tokens",
                     f"this model reads at most {max_num_tokens}; too long by: {left_out}",
-                    "Shorten the prompt, or allow truncation",
+                    "Shorten it, or add --truncate (truncate=True)",
                 )
             warnings.append(f"The model reads {max_num_tokens} tokens; left out: {left_out}")
         return PromptCheck(text, warnings)

@@ -274,6 +274,6 @@ def evaluate(
     if prompts:
         sha256 = tensors_sha256(state.ema.weights)[:16]
         model = Model(model_config(config, encoder), network, encoder, sha256)
-        pictures = model.generate(prompts, config.training.samples_per_prompt)
+        pictures = model.generate(prompts, config.training.samples_per_prompt, truncate=True)
         pictures.save(run.samples / f"step-{state.step:08d}.png")
     return losses
