@@ -92,7 +92,7 @@ def test_terminal_shows_the_walk(tmp_path):
         (["generate", "🐟"], "imagespace reads English"),
         (["generate", "fish " * 60], "this model reads at most"),
         (["generate", "fish", "--num", "0"], "--num 0: at least one picture"),
-        (["generate", "fish", "--num", "many"], "'many' is not a valid int"),
+        (["generate", "fish", "--num", "many"], "should be a valid integer"),
         (["generate", "fish", "--steps", "0"], "--steps 0"),
         (["generate", "fish", "--guidance", "-1"], "--guidance -1"),
         (["generate", "fish", "--seed", "-4"], "seed -4"),

@@ -139,8 +139,10 @@ class Block(nn.Module):
     def forward(self, x: Tensor, shared: Tensor) -> Tensor:
         table = (shared + self.modulation)[:, :, None, :]  # [B, 6, 1, D]
         shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = table.unbind(1)
-        x = x + gate_a * self.attention(self.attention_norm(x) * (1 + scale_a) + shift_a)
-        return x + gate_f * self.feed_forward(self.feed_forward_norm(x) * (1 + scale_f) + shift_f)
+        mixed: Tensor = self.attention(self.attention_norm(x) * (1 + scale_a) + shift_a)
+        x = x + gate_a * mixed
+        fed: Tensor = self.feed_forward(self.feed_forward_norm(x) * (1 + scale_f) + shift_f)
+        return x + gate_f * fed
 
 
 class PatchTransformer(nn.Module):
@@ -200,7 +202,7 @@ class PatchTransformer(nn.Module):
             x = block(x, shared)
         shift, scale = self.final_modulation(condition)[:, None].chunk(2, dim=2)
         x = self.final_norm(x[:, config.max_text_tokens :]) * (1 + scale) + shift
-        out = self.patch_out(x).view(batch, side, side, channels, patch, patch)
+        out: Tensor = self.patch_out(x).view(batch, side, side, channels, patch, patch)
         return out.permute(0, 3, 1, 4, 2, 5).reshape(x_t.shape)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -35,7 +36,7 @@ def save_film(path: Path, frames: Sequence[Image.Image]) -> None:
     """Writes the frames as one animation that rests on its last."""
     check_film_name(path)
     durations = [FRAME_MS] * (len(frames) - 1) + [LAST_FRAME_MS]
-    options = {"lossless": True} if path.suffix.lower() == ".webp" else {}
+    options: dict[str, Any] = {"lossless": True} if path.suffix.lower() == ".webp" else {}
     frames[0].save(
         path, save_all=True, append_images=list(frames[1:]), duration=durations, loop=0, **options
     )

@@ -63,8 +63,12 @@ def build_caption_table(
     row_of = {text: row for row, text in enumerate(["", *distinct])}
     batch = encoder.encode(["", *distinct], max_num_tokens)
     return CaptionTable(
-        batch.token_ids[_rows(texts, row_of)],
-        *(torch.tensor(x) for x in (full, first_sense, num_senses, first_other, num_others)),
+        token_ids=batch.token_ids[_rows(texts, row_of)],
+        full=torch.tensor(full),
+        first_sense=torch.tensor(first_sense),
+        num_senses=torch.tensor(num_senses),
+        first_alternative=torch.tensor(first_other),
+        num_alternatives=torch.tensor(num_others),
         num_truncated=sum(1 for dropped in batch.dropped if dropped),
     )
 

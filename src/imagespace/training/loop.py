@@ -4,7 +4,7 @@ import math
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,8 @@ class TrainingState:
         self.step = 0
         self.elapsed_s = 0.0
         # Muon takes the blocks' matrices; AdamW embeddings, modulation and the output layer.
-        matrices, others = [], []
+        matrices: list[Tensor] = []
+        others: list[Tensor] = []
         for name, parameter in self.network.named_parameters():
             is_matrix = name.startswith("blocks.") and name.endswith(".weight")
             (matrices if is_matrix and parameter.dim() == 2 else others).append(parameter)
@@ -187,7 +188,7 @@ def prepare(
 
 def train(
     config: RunConfig, pictures: PictureSet, encoder: TextEncoder, out: Path
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, None]:
     """Trains to the end of the budget, continuing what `out` holds; yields after every step.
 
     Closing the generator saves a checkpoint first. Errors: UserError if `out` holds something

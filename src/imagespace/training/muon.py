@@ -19,7 +19,7 @@ def orthogonalise(matrices: Tensor, dtype: torch.dtype, num_iterations: int = 5)
     """Approximate U V^T of each matrix [N, R, C] = U S V^T by Newton-Schulz iterations."""
     a, b, c = COEFFICIENTS
     wide = matrices.shape[1] <= matrices.shape[2]
-    x = (matrices if wide else matrices.mT).to(dtype)
+    x: Tensor = (matrices if wide else matrices.mT).to(dtype)
     x = x / (x.float().norm(dim=(1, 2), keepdim=True) + 1e-7).to(dtype)
     for _ in range(num_iterations):
         gram = x @ x.mT
