@@ -104,6 +104,7 @@ def test_terminal_shows_the_walk(tmp_path):
         (["generate", "fish", "--out", "mine.png"], "exists"),
         (["generate", "fish", "--film", "fish.mp4"], ".webp or .gif"),
         (["generate", "--from", "mine.png"], "carries no imagespace settings"),
+        (["generate", "--from", "mine.png", "--steps", "9"], "its own settings"),
         (["generate", "fish", "--colour"], "--colour"),
         (["train", "empty", "--out", "run"], "holds no picture"),
         (["train", "nowhere"], "no such folder"),

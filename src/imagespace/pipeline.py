@@ -33,6 +33,7 @@ from imagespace.text.vectors import TextEncoder, load_text_encoder
 
 # Pictures walked at once: bounds the memory, and changes no picture.
 LARGEST_BATCH = 64
+DEFAULT_MODEL = "glyphs"
 
 
 class PromptWarning(UserWarning):
@@ -290,7 +291,7 @@ def model_file(name_or_path: str | Path) -> Path:
     )
 
 
-def load(name_or_path: str | Path = "glyphs") -> Model:
+def load(name_or_path: str | Path = DEFAULT_MODEL) -> Model:
     """Loads a model by its shipped name, run folder or file.
 
     Errors: UserError if there is no such model, or its file is damaged, foreign or was trained

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 # A film shows this many pictures at most: more would be too small to watch.
 FILMED_PICTURES = 8
+DEFAULT_NUM = 4
 
 
 def generate(
     prompts: Annotated[list[str] | None, typer.Argument(help="What to draw, in English.")] = None,
-    num: Annotated[int, typer.Option(help="Pictures for each prompt.")] = 4,
+    num: Annotated[int, typer.Option(help="Pictures for each prompt.")] = DEFAULT_NUM,
     seed: Annotated[int, typer.Option(help="Picture i of a prompt is drawn from seed + i.")] = 0,
     steps: Annotated[int | None, typer.Option(help="Steps of the walk.")] = None,
     guidance: Annotated[float | None, typer.Option(help="Pull of the prompt; 1 is off.")] = None,
@@ -34,8 +35,9 @@ def generate(
         typer.Option(help="A .png for the sheet, or an existing folder for each picture too."),
     ] = None,
     model: Annotated[
-        str, typer.Option(help="A shipped model, a run folder or a weights file.")
-    ] = "glyphs",
+        str | None,
+        typer.Option(help="A shipped model (glyphs, the default), a run folder or a weights file."),
+    ] = None,
     film: Annotated[
         Path | None, typer.Option(help="Also save every step as a .webp or .gif.")
     ] = None,
@@ -52,6 +54,13 @@ def generate(
         raise UserError(
             "prompt", "generate takes either prompts or --from", 'Try: imagespace generate "fish"'
         )
+    changed = (steps, guidance, sampler) != (None, None, None) or negative
+    if from_picture and (changed or num != DEFAULT_NUM or seed):
+        raise UserError(
+            "--from",
+            "repeats a picture with its own settings",
+            "Leave out --num, --seed, --steps, --guidance, --sampler and --negative",
+        )
     if num < 1:
         raise UserError(f"--num {num}", "at least one picture must be drawn", "Use 1 or more")
     if steps is not None and not 1 <= steps <= 1000:
@@ -66,11 +75,11 @@ def generate(
         check_out_file(film, overwrite)
     started = time.perf_counter()
     if from_picture is not None:
-        loaded, settings = _repeat(from_picture, None if model == "glyphs" else model)
+        loaded, settings = _repeat(from_picture, model)
     else:
-        from imagespace.pipeline import load
+        from imagespace.pipeline import DEFAULT_MODEL, load
 
-        loaded = load(model)
+        loaded = load(model or DEFAULT_MODEL)
         assert prompts is not None
         with warnings.catch_warnings(record=True) as remarks:
             warnings.simplefilter("always")
