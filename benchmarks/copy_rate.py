@@ -15,9 +15,10 @@ import numpy as np
 from imagespace.errors import UserError
 from imagespace.evaluation import wilson_interval
 from imagespace.evaluation.copies import COMPARISON_SIZE_PX, COPY_RATIO, copy_rate
+from imagespace.evaluation.held_out import unread_rows
 from imagespace.pictures.contact_sheet import contact_sheet
 from imagespace.pictures.folder import read_folder
-from imagespace.pictures.split import HELD_OUT, TRAIN
+from imagespace.pictures.split import TRAIN
 from imagespace.pipeline import load, pixels_to_image
 
 NUM_SHOWN = 24  # pairs on the sheet, the closest first
@@ -37,13 +38,12 @@ def main() -> None:
     size_px = min(network.image_size_px, COMPARISON_SIZE_PX)
     pictures = read_folder(args.data, size_px, network.num_channels)
     training = pictures.indices(TRAIN)
-    rows = np.random.default_rng(args.seed).permutation(pictures.indices(HELD_OUT))[: args.num]
-    if len(rows) < args.num:
-        raise UserError(
-            f"--num {args.num}",
-            f"{args.data} has {len(rows)} held-out definitions",
-            "Ask for fewer.",
-        )
+    unread = np.random.default_rng(args.seed).permutation(unread_rows(pictures))
+    if not len(unread):
+        raise UserError(str(args.data), "it has no held-out definition", "Build the folder anew.")
+    # More samples than definitions: the first ones are drawn again, from other noise.
+    rows = unread[np.arange(args.num) % len(unread)]
+    print(f"{min(len(unread), args.num)} held-out definitions")
     captions = [pictures.captions[row] for row in rows]
     settings = [
         model.settings(text, seed=args.seed + i, truncate=True)[0]

@@ -17,6 +17,7 @@ import numpy as np
 
 from imagespace.errors import UserError
 from imagespace.evaluation import wilson_interval
+from imagespace.evaluation.held_out import unread_rows
 from imagespace.evaluation.nouns import NOUNS
 from imagespace.evaluation.radical_judge import (
     NUM_RADICALS,
@@ -27,7 +28,6 @@ from imagespace.evaluation.radical_judge import (
 from imagespace.pictures.folder import read_folder
 from imagespace.pictures.glyphs import GLYPH_BLOCKS, unihan_folder
 from imagespace.pictures.radicals import radical_name
-from imagespace.pictures.split import HELD_OUT
 from imagespace.pictures.unihan import read_unihan
 from imagespace.pipeline import Model, load
 
@@ -91,7 +91,7 @@ def judge_definitions(
 ) -> dict[str, Any]:
     """One picture for each of `num` held-out definitions, against that character's radical."""
     pictures = read_folder(data, 64, 1)
-    rows = pictures.indices(HELD_OUT)
+    rows = unread_rows(pictures)
     rows = np.random.default_rng(seed).permutation(rows)[:num]
     if not len(rows):
         raise UserError(str(data), "it has no held-out picture", "Build the glyph folder anew.")

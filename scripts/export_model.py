@@ -17,20 +17,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--guidance", type=float)
-    parser.add_argument("--num-steps", type=int)
     arguments = parser.parse_args()
     tensors, config = load_model_file(arguments.run / "model.safetensors")
-    changes = {
-        key: value
-        for key, value in (("guidance", arguments.guidance), ("num_steps", arguments.num_steps))
-        if value is not None
-    }
-    config = config.model_copy(update={"sampling": config.sampling.model_copy(update=changes)})
     arguments.out.mkdir(parents=True, exist_ok=True)
     path = arguments.out / "model.safetensors"
     save_model(path, {name: t.to(torch.float16) for name, t in tensors.items()}, config)
-    last = json.loads((arguments.run / "metrics.jsonl").read_text().splitlines()[-1])
+    lines = (arguments.run / "metrics.jsonl").read_text().splitlines()
+    last = next(one for one in map(json.loads, reversed(lines)) if "t=0.5" in one)
     run_config = json.loads((arguments.run / "config.json").read_text())
     facts = {
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),

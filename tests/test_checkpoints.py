@@ -86,5 +86,6 @@ def test_a_failed_save_leaves_the_old_checkpoint(tmp_path):
     folder = tmp_path / "step-00000005"
     save_checkpoint(folder, {"network": TENSORS}, {"step": 5})
     with pytest.raises(TypeError):
-        save_checkpoint(folder, {"network": TENSORS}, {"step": object()})
+        save_checkpoint(tmp_path / "step-00000006", {"network": TENSORS}, {"step": object()})
     assert load_checkpoint(folder)[1] == {"step": 5}
+    assert [path.name for path in tmp_path.glob("step-*")] == ["step-00000005"]

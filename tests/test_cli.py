@@ -53,9 +53,10 @@ def test_folder_receives_each_picture_and_film_every_step(tmp_path):
     # One picture of the batch, repeated alone.
     alone = run("generate", "--from", out / "fish-001.png", "--out", "alone.png", cwd=tmp_path)
     assert alone.returncode == 0, alone.stderr
-    with Image.open(tmp_path / "alone.png") as a, Image.open(out / "fish-001.png") as b:
-        difference = max(abs(x - y) for x, y in zip(a.tobytes(), b.tobytes(), strict=True))
-    assert difference <= 2
+    assert (tmp_path / "alone.png").read_bytes() == (out / "fish-001.png").read_bytes()
+    again = run("generate", "fish", "--num", 3, "--steps", 5, "--out", out, cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert len(list(out.iterdir())) == 8  # beside the first, not over it
 
 
 def test_terminal_shows_the_walk(tmp_path):
@@ -92,7 +93,7 @@ def test_terminal_shows_the_walk(tmp_path):
         (["generate", "🐟"], "imagespace reads English"),
         (["generate", "fish " * 60], "this model reads at most"),
         (["generate", "fish", "--num", "0"], "--num 0: at least one picture"),
-        (["generate", "fish", "--num", "many"], "should be a valid integer"),
+        (["generate", "fish", "--num", "many"], "--num"),
         (["generate", "fish", "--steps", "0"], "--steps 0"),
         (["generate", "fish", "--guidance", "-1"], "--guidance -1"),
         (["generate", "fish", "--seed", "-4"], "seed -4"),
@@ -113,6 +114,11 @@ def test_terminal_shows_the_walk(tmp_path):
         (["train", "empty", "--minutes", "1", "--images", "9"], "one budget"),
         (["pictures", "build", "glyphs", "--out", "full"], "full"),
         (["pictures", "sheet", "empty"], "holds no picture"),
+        (["pictures", "sheet", "empty", "--out", "sheet.jpg"], "Name a .png file"),
+        (["pictures", "sheet", "empty", "--seed", "-1"], "--seed -1"),
+        (["train", "empty", "--seed", "-1"], "--seed -1"),
+        (["train", "empty", "--minutes", "inf"], "finite"),
+        (["generate", "fish", "--negative", "tree", "--guidance", "1"], "off at 1"),
         (["paint"], "paint"),
     ],
 )
@@ -142,6 +148,32 @@ def test_unknown_words_and_cut_prompts_are_reported(tmp_path):
     )
     assert done.returncode == 0
     assert "left out" in done.stderr
+
+
+def test_nothing_is_downloaded(tmp_path):
+    """Drawing works in a process that may not open a connection."""
+    code = (
+        "import socket, sys\n"
+        "def refuse(*_): raise AssertionError('a connection was opened')\n"
+        "socket.socket.connect = socket.getaddrinfo = refuse\n"
+        "from imagespace.cli import main\n"
+        "sys.argv = ['imagespace', 'generate', 'fish', '--num', '1', '--steps', '2']\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=ENVIRONMENT)
+    assert done.returncode == 0
+    assert (tmp_path / "fish.png").is_file()
+
+
+def test_sheet_shows_a_folder(tmp_path):
+    (tmp_path / "data").mkdir()
+    for number, name in enumerate(("red fox", "blue bird", "green frog")):
+        Image.new("RGB", (20, 10), (80 * number, 0, 0)).save(tmp_path / "data" / f"{name}.png")
+    done = run("pictures", "sheet", "data", "--size", 32, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        colours = {colour for _, colour in sheet.getcolors(100_000)}
+    assert {(0, 0, 0), (80, 0, 0), (160, 0, 0)} <= colours
 
 
 def test_help_imports_no_torch(tmp_path):

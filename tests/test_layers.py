@@ -34,6 +34,8 @@ def imports(file: Path):
             names = [node.module or ""]
         else:
             continue
+        if names == ["imagespace"] and isinstance(node, ast.ImportFrom):
+            names = [f"imagespace.{alias.name}" for alias in node.names]
         for name in names:
             if name.startswith("imagespace."):
                 yield name.split(".")[1]

@@ -26,9 +26,9 @@ def test_alone_or_in_a_batch(model):
 
 
 def test_walk_ends_where_generate_does(model):
-    steps = list(model.walk("tree", seed=5, num_steps=6))
+    steps = list(model.walk("tree", seed=5, num_steps=6, sampler="dpmpp_2m"))
     assert [step.index for step in steps] == list(range(6))
-    drawn = model.generate("tree", seed=5, num_steps=6)
+    drawn = model.generate("tree", seed=5, num_steps=6, sampler="dpmpp_2m")
     assert np.array_equal(to_pixels(steps[-1].x_next), drawn.pixels)
     # Noise first, a glyph last: nearly all pixels end black or white.
     assert steps[0].x_t.std() == pytest.approx(1, abs=0.05)
@@ -50,13 +50,15 @@ def test_prompt_and_negative_prompt_matter(model):
 
 
 def test_png_carries_its_settings(model, tmp_path):
-    pictures = model.generate(["fish", "a big tree"], num=2, seed=9, num_steps=4, guidance=2.5)
+    pictures = model.generate(
+        ["fish", "a big tree"], num=2, seed=9, num_steps=4, guidance=2.5, sampler="dpmpp_2m"
+    )
     path = pictures.save(tmp_path / "sheet.png")
     with Image.open(path) as image:
         parameters = image.info["parameters"].split("\n")
     assert parameters[0] == "fish; a big tree"
     assert "Steps: 4, Sampler: dpmpp_2m, CFG scale: 2.5, Seed: 9" in parameters[-1]
-    settings = [PictureSettings.model_validate(one) for one in read_settings(path)]
+    settings = [PictureSettings.model_validate(one) for one in read_settings(path)[0]]
     assert settings == pictures.settings
     assert [s.seed for s in settings] == [9, 10, 9, 10]
     assert np.array_equal(model.draw(settings).pixels, pictures.pixels)

@@ -93,6 +93,15 @@ def test_non_finite_loss_keeps_the_last_checkpoint(tiny_run, pictures, encoder, 
     assert sorted((tmp_path / "run" / "checkpoints").iterdir()) == before
 
 
+def test_a_run_has_one_trainer(tiny_run, pictures, encoder, tmp_path):
+    first = train(tiny_run, pictures, encoder, tmp_path / "run")
+    next(first)
+    with pytest.raises(UserError, match="another process"):
+        next(train(tiny_run, pictures, encoder, tmp_path / "run"))
+    first.close()
+    next(train(tiny_run, pictures, encoder, tmp_path / "run"))
+
+
 def test_another_run_is_not_overwritten(tiny_run, pictures, encoder, tmp_path):
     next(iter(train(tiny_run, pictures, encoder, tmp_path / "run")))
     training = tiny_run.training.model_copy(update={"seed": 5})

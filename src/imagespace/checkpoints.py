@@ -76,6 +76,7 @@ def save_model(path: Path, tensors: dict[str, Tensor], config: ModelConfig) -> N
     }
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     save_file(tensors, partial, metadata=header)
+    partial.chmod(0o644)  # save_file makes it private
     _flush_to_disk(partial)
     os.replace(partial, path)
     _flush_to_disk(path.parent)
@@ -120,6 +121,8 @@ def save_checkpoint(
     Temporary folder, files, checksums, flush, rename, flush: a kill at any moment leaves either
     the whole checkpoint or none.
     """
+    if (folder / MANIFEST_FILE).is_file():
+        return  # the same step of the same run: training is deterministic
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -132,7 +135,6 @@ def save_checkpoint(
     manifest = partial / MANIFEST_FILE
     manifest.write_text(json.dumps({"state": state, "sha256": checksums}, indent=1) + "\n")
     _flush_to_disk(manifest)
-    shutil.rmtree(folder, ignore_errors=True)
     os.replace(partial, folder)
     _flush_to_disk(folder.parent)
 

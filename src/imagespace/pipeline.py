@@ -61,7 +61,7 @@ class PictureSettings(BaseModel):
     model: str
     model_sha256: str
     sampling: SamplingConfig
-    num_threads: int = Field(1, ge=1)
+    num_threads: int = Field(1, ge=1, le=1024)
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,15 @@ class Pictures:
         columns = max(1, 8 // per_prompt) * per_prompt if num_prompts > 1 else square
         return contact_sheet(list(self), labels, min(8, columns))
 
-    def save(self, path: str | Path) -> Path:
-        """Writes the grid as a PNG that carries the settings of every picture."""
+    def save(self, path: str | Path, only: int | None = None) -> Path:
+        """Writes the grid, or picture `only` of it, as a PNG.
+
+        Either carries the settings of every picture: the last bits of a picture depend on the
+        batch it was drawn in, and drawing it again shall give the same bytes.
+        """
         path = Path(path)
-        save_png(path, self.grid(), [s.model_dump(mode="json") for s in self.settings])
+        image = self.grid() if only is None else self[only]
+        save_png(path, image, [s.model_dump(mode="json") for s in self.settings], only)
         return path
 
     def _repr_png_(self) -> bytes:
@@ -110,9 +115,15 @@ class Model:
     """A trained network with its text encoder: `generate` draws, `walk` shows every step."""
 
     def __init__(
-        self, config: ModelConfig, network: PatchTransformer, encoder: TextEncoder, sha256: str
+        self,
+        config: ModelConfig,
+        network: PatchTransformer,
+        encoder: TextEncoder,
+        sha256: str,
+        source: str,
     ) -> None:
         self.config = config
+        self.source = source  # the name or path that `load` finds it by
         self.network = network.eval()
         self.encoder = encoder
         self.sha256 = sha256
@@ -139,6 +150,14 @@ class Model:
         chosen = {key: value for key, value in sampling.items() if value is not None}
         merged = _sampling(self.config.sampling.model_dump() | chosen)
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+        if not prompts:
+            raise UserError("prompt", "there is none", 'Give at least one: "a fish"')
+        if negative and merged.guidance == 1:
+            raise UserError(
+                f"negative prompt {negative!r}",
+                "acts through guidance, which is off at 1",
+                "Raise the guidance to about 3",
+            )
         for text in dict.fromkeys([*prompts, *([negative] if negative else [])]):
             check = self.encoder.check_prompt(text, self.config.network.max_text_tokens, truncate)
             for message in check.warnings:
@@ -148,7 +167,7 @@ class Model:
                 prompt=text,
                 negative=negative,
                 seed=seed + index,
-                model=self.config.name,
+                model=self.source,
                 model_sha256=self.sha256,
                 sampling=merged,
                 num_threads=torch.get_num_threads(),
@@ -172,8 +191,8 @@ class Model:
     def walk(
         self,
         prompt: str,
-        seed: int = 0,
         num: int = 1,
+        seed: int = 0,
         negative: str = "",
         truncate: bool = False,
         **sampling: Unpack[SamplingOptions],
@@ -316,4 +335,4 @@ def load(name_or_path: str | Path = DEFAULT_MODEL) -> Model:
             "holds tensors that do not fit its configuration",
             "Train a new model with `imagespace train`",
         ) from None
-    return Model(config, network, encoder, tensors_sha256(tensors)[:16])
+    return Model(config, network, encoder, tensors_sha256(tensors)[:16], str(name_or_path))

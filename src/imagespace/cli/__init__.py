@@ -32,6 +32,9 @@ def main() -> None:
         code = _fail(str(error))
     except KeyboardInterrupt:
         code = 130
+    except OSError as error:
+        # A full disk, a file without permission: the work so far is where it was.
+        code = _fail(f"{error.filename or 'the system'}: {error.strerror or error}")
     except Exception as error:
         # Typer's usage errors carry a message and an exit code; all else is our own bug.
         if not hasattr(error, "format_message"):

@@ -54,12 +54,12 @@ def generate(
         raise UserError(
             "prompt", "generate takes either prompts or --from", 'Try: imagespace generate "fish"'
         )
-    changed = (steps, guidance, sampler) != (None, None, None) or negative
+    changed = (steps, guidance, sampler) != (None, None, None) or negative or truncate
     if from_picture and (changed or num != DEFAULT_NUM or seed):
         raise UserError(
             "--from",
             "repeats a picture with its own settings",
-            "Leave out --num, --seed, --steps, --guidance, --sampler and --negative",
+            "Leave out --num, --seed, --steps, --guidance, --sampler, --negative and --truncate",
         )
     if num < 1:
         raise UserError(f"--num {num}", "at least one picture must be drawn", "Use 1 or more")
@@ -73,9 +73,9 @@ def generate(
 
         check_film_name(film)
         check_out_file(film, overwrite)
-    started = time.perf_counter()
+    started, only = time.perf_counter(), None
     if from_picture is not None:
-        loaded, settings = _repeat(from_picture, model)
+        loaded, settings, only = _repeat(from_picture, model)
     else:
         from imagespace.pipeline import DEFAULT_MODEL, load
 
@@ -95,8 +95,13 @@ def generate(
             )
         for remark in remarks:
             print(f"imagespace: warning: {remark.message}", file=sys.stderr)
+    singles = [] if folder is None else _single_names(target, len(settings))
+    for name in singles:
+        check_out_file(name, overwrite)
     pictures, frames = _draw(loaded, settings, filmed=film is not None)
-    _save(pictures, target, folder, overwrite)
+    for number, name in enumerate(singles):
+        pictures.save(name, only=number)
+    pictures.save(target, only)
     if film is not None:
         from imagespace.pictures.film import save_film
 
@@ -109,13 +114,9 @@ def generate(
 
 def _target(out: Path | None, stem: str, overwrite: bool) -> tuple[Path, Path | None]:
     """The sheet's file, and the folder for single pictures if `out` is one."""
-    if out is None:
-        target = free_name(stem, ".png")
+    if out is None or out.is_dir():
+        target = free_name(out or Path(), stem, ".png")
         check_out_file(target, overwrite=False)
-        return target, None
-    if out.is_dir():
-        target = out / free_name(stem, ".png").name
-        check_out_file(target, overwrite)
         return target, out
     if out.suffix.lower() != ".png":
         if out.suffix:
@@ -125,15 +126,23 @@ def _target(out: Path | None, stem: str, overwrite: bool) -> tuple[Path, Path | 
     return out, None
 
 
-def _repeat(picture: Path, model: str | None) -> tuple["Model", "list[PictureSettings]"]:
-    """The model and settings that a PNG names; the weights must be the same."""
+def _single_names(target: Path, num: int) -> list[Path]:
+    """Names beside the sheet for each picture by itself."""
+    return [target.with_name(f"{target.stem}-{number:03d}.png") for number in range(num)]
+
+
+def _repeat(
+    picture: Path, model: str | None
+) -> tuple["Model", "list[PictureSettings]", int | None]:
+    """The model, the batch and which of it a PNG shows; the weights must be the same."""
     from pydantic import ValidationError
 
     from imagespace.pictures.png_settings import read_settings
     from imagespace.pipeline import PictureSettings, load
 
     try:
-        settings = [PictureSettings.model_validate(one) for one in read_settings(picture)]
+        stored, only = read_settings(picture)
+        settings = [PictureSettings.model_validate(one) for one in stored]
     except ValidationError:
         raise UserError(
             str(picture), "carries settings that this version cannot read", "Update imagespace"
@@ -149,7 +158,7 @@ def _repeat(picture: Path, model: str | None) -> tuple["Model", "list[PictureSet
 
     # One and two threads add in another order: the last bits differ.
     torch.set_num_threads(settings[0].num_threads)
-    return loaded, settings
+    return loaded, settings, only
 
 
 def _draw(
@@ -174,16 +183,3 @@ def _draw(
                 frames.append(film_frame(where, seen, f"step {step.index + 1}, t {step.t:.2f}"))
         parts.append(to_pixels(step.x_next))
     return Pictures(np.concatenate(parts), list(settings)), frames
-
-
-def _save(pictures: "Pictures", target: Path, folder: Path | None, overwrite: bool) -> None:
-    """Writes the sheet, and each picture by itself where a folder was named."""
-    from imagespace.pictures.png_settings import save_png
-
-    if folder is not None:
-        names = [folder / f"{target.stem}-{i:03d}.png" for i in range(len(pictures))]
-        for name in names:
-            check_out_file(name, overwrite)
-        for name, image, settings in zip(names, pictures, pictures.settings, strict=True):
-            save_png(name, image, [settings.model_dump(mode="json")])
-    pictures.save(target)

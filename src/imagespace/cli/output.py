@@ -19,11 +19,11 @@ def check_out_file(path: Path, overwrite: bool) -> None:
         raise UserError(str(path), "cannot be written", "Choose a place that you may write to")
 
 
-def free_name(stem: str, suffix: str) -> Path:
-    """The first of stem.suffix, stem-2.suffix, ... that does not exist here."""
+def free_name(folder: Path, stem: str, suffix: str) -> Path:
+    """The first of stem.suffix, stem-2.suffix, ... that does not exist in `folder`."""
     clean = "".join(c if c.isalnum() else "-" for c in stem.lower()).strip("-")[:40] or "pictures"
-    number, path = 1, Path(clean + suffix)
+    number, path = 1, folder / (clean + suffix)
     while path.exists():
         number += 1
-        path = Path(f"{clean}-{number}{suffix}")
+        path = folder / f"{clean}-{number}{suffix}"
     return path

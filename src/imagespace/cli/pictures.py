@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from imagespace.cli.output import check_out_file
 from imagespace.cli.progress import progress_bar
 from imagespace.errors import UserError
 
@@ -49,32 +50,44 @@ def sheet(
     split: Annotated[str, typer.Option(help="train, validation, held_out or all.")] = "all",
     size: Annotated[int, typer.Option(help="Side of a picture in pixels.")] = 128,
     seed: Annotated[int, typer.Option(help="Which pictures.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
     """Draw a contact sheet of captioned pictures."""
     import numpy as np
     from PIL import Image
 
-    from imagespace.cli.output import check_out_file
     from imagespace.pictures.contact_sheet import contact_sheet
-    from imagespace.pictures.folder import read_folder
+    from imagespace.pictures.folder import read_rows
+    from imagespace.pictures.packing import DAMAGE, open_picture
     from imagespace.pictures.split import SPLITS
 
     if num < 1:
         raise UserError(f"--num {num}", "at least one picture must be shown", "Use 1 or more")
+    if seed < 0:
+        raise UserError(f"--seed {seed}", "must not be negative", "Use 0 or more")
+    if not 8 <= size <= 1024:
+        raise UserError(f"--size {size}", "must be from 8 to 1024 pixels", "Use 64 or 128")
     if split not in (*SPLITS, "all"):
-        raise UserError(
-            f"--split {split!r}", "there is no such split", f"Use one of {', '.join(SPLITS)}, all"
-        )
-    check_out_file(out, overwrite=True)
-    with progress_bar("reading") as report:
-        pictures = read_folder(data, size, 3, report)
-    for note in pictures.notes:
+        known = ", ".join((*SPLITS, "all"))
+        raise UserError(f"--split {split!r}", "there is no such split", f"Use one of {known}")
+    if out.suffix.lower() != ".png":
+        raise UserError(f"--out {out}", "a sheet is written as PNG", "Name a .png file")
+    check_out_file(out, overwrite)
+    rows, notes = read_rows(data)
+    for note in notes:
         print(f"note: {note}")
-    rows = np.arange(len(pictures)) if split == "all" else pictures.indices(split)
-    if not len(rows):
+    rows = [row for row in rows if split in ("all", row["split"])]
+    if not rows:
         raise UserError(f"--split {split}", "has no pictures", "Use --split all")
-    rows = np.random.default_rng(seed).permutation(rows)[:num]
-    images = [Image.fromarray(pictures.pixels[row]) for row in rows]
-    captions = [pictures.captions[row] or "(no caption)" for row in rows]
-    contact_sheet(images, captions, min(8, len(rows))).save(out)
+    chosen = [rows[i] for i in np.random.default_rng(seed).permutation(len(rows))[:num]]
+    images = []
+    for row in chosen:
+        try:
+            images.append(Image.fromarray(open_picture(data / row["file_name"], size, 3)))
+        except DAMAGE:
+            raise UserError(
+                str(data / row["file_name"]), "cannot be read as a picture", "Mend or remove it"
+            ) from None
+    captions = [row["text"] or "(no caption)" for row in chosen]
+    contact_sheet(images, captions, min(8, len(images))).save(out)
     print(out)

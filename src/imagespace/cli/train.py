@@ -1,5 +1,6 @@
 """`imagespace train`: from a folder of pictures to a run folder with a model."""
 
+import math
 import resource
 import signal
 import sys
@@ -33,10 +34,12 @@ def train(
     """Train a model; the same command continues an interrupted run."""
     if minutes is not None and images is not None:
         raise UserError("--minutes and --images", "a run has one budget", "Give one of them")
-    if minutes is not None and not minutes > 0:
-        raise UserError(f"--minutes {minutes:g}", "must be positive", "Use about 30")
+    if minutes is not None and not 0 < minutes < math.inf:
+        raise UserError(f"--minutes {minutes:g}", "must be positive and finite", "Use about 30")
     if images is not None and images < 1:
         raise UserError(f"--images {images}", "must be positive", "Use about 300000")
+    if not 0 <= seed < 2**63:
+        raise UserError(f"--seed {seed}", "must be from 0 to 2^63 - 1", "Use such a seed")
     from imagespace.pictures.folder import read_folder
     from imagespace.recipes import recipe as named_recipe
     from imagespace.text.vectors import load_text_encoder
@@ -50,6 +53,10 @@ def train(
     for note in pictures.notes:
         print(f"note: {note}")
     encoder = load_text_encoder()
+    cut = sum(map(bool, encoder.encode(pictures.captions, network.max_text_tokens).dropped))
+    if cut:
+        limit = network.max_text_tokens
+        print(f"note: {cut:,} captions are longer than {limit} tokens; their ends are not read")
     if dry_run:
         _dry_run(config, pictures, encoder)
         return
@@ -73,10 +80,6 @@ def _dry_run(config: "RunConfig", pictures: "PictureSet", encoder: "TextEncoder"
     memory_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     parameters = sum(p.numel() for p in state.network.parameters())
     print(f"pictures        {len(pictures):,} ({len(pictures.indices('train')):,} in training)")
-    print(
-        f"captions cut    {batches.captions.num_truncated:,} beyond "
-        f"{config.model.network.max_text_tokens} tokens"
-    )
     print(f"parameters      {parameters:,}")
     print(f"arithmetic      {str(state.dtype).removeprefix('torch.')}")
     print(f"peak memory     {memory_gb:.2f} GB")
@@ -105,10 +108,8 @@ def _train(config: "RunConfig", pictures: "PictureSet", encoder: "TextEncoder", 
         for progress in events:
             left_s = progress.elapsed_s * (1 / max(progress.fraction, 1e-9) - 1)
             eta = f"{left_s / 60:.0f} min left" if progress.fraction > 0.005 else "..."
-            text = (
-                f"step {progress.step:,}  {progress.num_images:,} pictures  "
-                f"loss {progress.loss:.3f}  {eta}"
-            )
+            loss = f"loss {progress.loss:.3f}" if progress.step else "untrained"
+            text = f"step {progress.step:,}  {progress.num_images:,} pictures  {loss}  {eta}"
             bar.update(task, completed=progress.fraction, description=text)
             if interrupted:
                 break

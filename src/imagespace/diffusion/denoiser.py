@@ -70,9 +70,7 @@ class Denoiser(ABC):
 
     def velocity(self, x_t: Tensor, t: Tensor) -> Tensor:
         """dx/dt = alpha'_t x0_hat + sigma'_t eps_hat, the probability flow (arXiv 2011.13456)."""
-        x0_hat = self(x_t, t)
-        alpha_rate, sigma_rate = self.schedule.rates(t)
-        return alpha_rate * x0_hat + sigma_rate * noise_from_x0(x0_hat, x_t, t, self.schedule)
+        return velocity_from_x0(self(x_t, t), x_t, t, self.schedule)
 
     def score(self, x_t: Tensor, t: Tensor) -> Tensor:
         """grad log p_t(x_t) = -eps_hat / sigma_t (Tweedie)."""
@@ -87,6 +85,12 @@ def noise_from_x0(x0_hat: Tensor, x_t: Tensor, t: Tensor, schedule: Schedule) ->
     """eps_hat = (x_t - alpha_t x0_hat) / sigma_t; zero scale is guarded."""
     t = per_picture(t, x_t)
     return (x_t - schedule.alpha(t) * x0_hat) / schedule.sigma(t).clamp(min=SMALLEST_SCALE)
+
+
+def velocity_from_x0(x0_hat: Tensor, x_t: Tensor, t: Tensor, schedule: Schedule) -> Tensor:
+    """dx/dt = alpha'_t x0_hat + sigma'_t eps_hat from an answer that is already known."""
+    alpha_rate, sigma_rate = schedule.rates(per_picture(t, x_t))
+    return alpha_rate * x0_hat + sigma_rate * noise_from_x0(x0_hat, x_t, t, schedule)
 
 
 class NetworkDenoiser(Denoiser):

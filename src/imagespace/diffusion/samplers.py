@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from imagespace.diffusion.denoiser import Denoiser, noise_from_x0
+from imagespace.diffusion.denoiser import Denoiser, noise_from_x0, velocity_from_x0
 
 Noise = Callable[[int], Tensor]
 """Fresh standard normal noise, shaped as x_t, for step `index`."""
@@ -47,8 +47,8 @@ class Sampler(ABC):
 class DDIM(Sampler):
     """x_next = alpha_next x0_hat + sigma_next eps_hat, plus eta of noise (arXiv 2010.02502).
 
-    With eta > 0, s = eta sigma_next/sigma_t sqrt(1 - (alpha_t sigma_next / alpha_next sigma_t)^2)
-    ... of the noise is drawn afresh and eps_hat keeps sqrt(sigma_next^2 - s^2).
+    With eta > 0, s = eta sigma_next sqrt(1 - (alpha_t sigma_next / (alpha_next sigma_t))^2) of the
+    noise is drawn afresh and eps_hat keeps sqrt(sigma_next^2 - s^2).
     """
 
     def __init__(self, eta: float = 0.0) -> None:
@@ -87,7 +87,7 @@ class Euler(Sampler):
         self, denoiser: Denoiser, x_t: Tensor, t: Tensor, t_next: Tensor, index: int, noise: Noise
     ) -> tuple[Tensor, Tensor]:
         x0_hat = denoiser(x_t, t)
-        return x_t + (t_next - t) * flow_velocity(denoiser, x0_hat, x_t, t), x0_hat
+        return x_t + (t_next - t) * velocity_from_x0(x0_hat, x_t, t, denoiser.schedule), x0_hat
 
 
 class Heun(Sampler):
@@ -100,11 +100,11 @@ class Heun(Sampler):
         self, denoiser: Denoiser, x_t: Tensor, t: Tensor, t_next: Tensor, index: int, noise: Noise
     ) -> tuple[Tensor, Tensor]:
         x0_hat = denoiser(x_t, t)
-        slope = flow_velocity(denoiser, x0_hat, x_t, t)
+        slope = velocity_from_x0(x0_hat, x_t, t, denoiser.schedule)
         x_euler = x_t + (t_next - t) * slope
         if t_next == 0:
             return x_euler, x0_hat
-        slope_next = flow_velocity(denoiser, denoiser(x_euler, t_next), x_euler, t_next)
+        slope_next = velocity_from_x0(denoiser(x_euler, t_next), x_euler, t_next, denoiser.schedule)
         return x_t + (t_next - t) * 0.5 * (slope + slope_next), x0_hat
 
 
@@ -136,12 +136,6 @@ class DPMSolverPP2M(Sampler):
         shrink = schedule.sigma(t_next) / schedule.sigma(t)
         pull = schedule.alpha(t_next) - schedule.alpha(t) * shrink
         return shrink * x_t + pull * extrapolated, x0_hat
-
-
-def flow_velocity(denoiser: Denoiser, x0_hat: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
-    """dx/dt = alpha'_t x0_hat + sigma'_t eps_hat from an answer that is already known."""
-    alpha_rate, sigma_rate = denoiser.schedule.rates(t)
-    return alpha_rate * x0_hat + sigma_rate * noise_from_x0(x0_hat, x_t, t, denoiser.schedule)
 
 
 SAMPLERS: dict[SamplerName, type[Sampler]] = {

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from imagespace.errors import UserError
 from imagespace.pictures.glyphs import GLYPH_BLOCKS, GlyphRenderer, font_file, unihan_folder
+from imagespace.pictures.radicals import NUM_RADICALS
 from imagespace.pictures.unihan import read_unihan
 
-NUM_RADICALS = 214
 JUDGE_SIZE_PX = 64
 WEIGHTS_PATH = Path(__file__).parent / "data" / "radical_judge.safetensors"
 

@@ -59,6 +59,22 @@ def read_folder(
         raise UserError(f"{num_channels} channels", "pictures have 1 or 3", "Use 1 or 3.")
     if image_size_px < 1:
         raise UserError(f"image size {image_size_px} px", "it must be positive", "Use 64 or 128.")
+    rows, notes = read_rows(path)
+    names = [row["file_name"] for row in rows]
+    shape = (image_size_px, image_size_px, num_channels)
+    pixels, digest = packed_pixels(path, names, shape, progress)
+    captions = [row["text"] for row in rows]
+    alternatives = [row["also"] for row in rows]
+    splits = [row["split"] for row in rows]
+    key = fingerprint([digest, captions, alternatives, splits])
+    return PictureSet(pixels, captions, alternatives, np.array(splits), rows, key, notes)
+
+
+def read_rows(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """Metadata of every picture (file_name, text, also, split, ...) and remarks; no pixels.
+
+    UserError: no such folder, nothing in it, a malformed row.
+    """
     if not path.is_dir():
         raise UserError(
             str(path),
@@ -76,14 +92,7 @@ def read_folder(
         raise UserError(
             str(path), "it holds no picture", f"Put pictures there: {' '.join(SUFFIXES)}."
         )
-    names = [row["file_name"] for row in rows]
-    shape = (image_size_px, image_size_px, num_channels)
-    pixels, digest = packed_pixels(path, names, shape, progress)
-    captions = [row["text"] for row in rows]
-    alternatives = [row["also"] for row in rows]
-    splits = [row["split"] for row in rows]
-    key = fingerprint([digest, captions, alternatives, splits])
-    return PictureSet(pixels, captions, alternatives, np.array(splits), rows, key, notes)
+    return rows, notes
 
 
 def _picture_names(path: Path) -> Iterator[str]:

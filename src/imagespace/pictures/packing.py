@@ -19,7 +19,7 @@ CACHE_FOLDER = ".imagespace"
 _PACKING_VERSION = 1  # raise it when the decoding below changes what it yields
 _CHUNK = 256  # pictures decoded before they are written, so that memory stays bounded
 # What decoders raise on damaged bytes.
-_DAMAGE = (
+DAMAGE = (
     *(OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, ArithmeticError),
     *(NotImplementedError, struct.error, zlib.error, Image.DecompressionBombError),
 )
@@ -107,7 +107,7 @@ def _pack(
     def decode(name: str) -> NDArray[np.uint8]:
         try:
             return open_picture(path / name, shape[0], shape[2])
-        except _DAMAGE:
+        except DAMAGE:
             broken.append(name)
             return np.zeros(shape, np.uint8)
 

@@ -4,14 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, PngImagePlugin
 
 from imagespace.errors import UserError
 
 SETTINGS_CHUNK = "imagespace"
 
 
-def parameters_text(settings: list[dict[str, Any]]) -> str:
+def parameters_text(settings: list[dict[str, Any]], size: str) -> str:
     """The `parameters` text that popular image tools read: prompt, negative prompt, settings."""
     first = settings[0]
     sampling = first["sampling"]
@@ -21,34 +21,45 @@ def parameters_text(settings: list[dict[str, Any]]) -> str:
         lines.append(f"Negative prompt: {first['negative']}")
     lines.append(
         f"Steps: {sampling['num_steps']}, Sampler: {sampling['sampler']}, "
-        f"CFG scale: {sampling['guidance']:g}, Seed: {first['seed']}, "
+        f"CFG scale: {sampling['guidance']:g}, Seed: {first['seed']}, Size: {size}, "
         f"Model: {first['model']}, Model hash: {first['model_sha256']}, Version: imagespace"
     )
     return "\n".join(lines)
 
 
-def save_png(path: Path, image: Image.Image, settings: list[dict[str, Any]]) -> None:
-    """Writes a PNG with both text chunks: `parameters`, and our JSON, one entry a picture."""
+def save_png(
+    path: Path, image: Image.Image, settings: list[dict[str, Any]], only: int | None = None
+) -> None:
+    """Writes a PNG with two text chunks: `parameters`, and our JSON.
+
+    `settings` has one entry for each picture of the batch that was drawn; `only` says which of
+    them `image` shows, None that it shows all.
+    """
     text = PngImagePlugin.PngInfo()
-    text.add_itxt("parameters", parameters_text(settings))
-    text.add_itxt(SETTINGS_CHUNK, json.dumps(settings, sort_keys=True))
+    shown = settings if only is None else [settings[only]]
+    size = f"{image.width}x{image.height}"
+    text.add_text("parameters", parameters_text(shown, size))
+    stored = {"pictures": settings, "only": only}
+    text.add_text(SETTINGS_CHUNK, json.dumps(stored, sort_keys=True))
     image.save(path, format="PNG", pnginfo=text)
 
 
-def read_settings(path: Path) -> list[dict[str, Any]]:
-    """The settings that `save_png` wrote; raises UserError if the file carries none."""
+def read_settings(path: Path) -> tuple[list[dict[str, Any]], int | None]:
+    """`settings` and `only` as `save_png` wrote them; raises UserError if there are none."""
     remedy = "Name a PNG that `imagespace generate` wrote"
     try:
         with Image.open(path) as image:
             stored = image.info.get(SETTINGS_CHUNK)
     except FileNotFoundError:
         raise UserError(str(path), "there is no such picture", remedy) from None
-    except (OSError, UnidentifiedImageError, SyntaxError):
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         raise UserError(str(path), "is not a readable picture", remedy) from None
     try:
-        settings = json.loads(stored or "")
-    except ValueError:
-        raise UserError(str(path), "carries no imagespace settings", remedy) from None
-    if not isinstance(settings, list) or not settings:
+        record = json.loads(stored or "")
+        settings, only = record["pictures"], record["only"]
+        known = bool(settings) and (only is None or 0 <= only < len(settings))
+    except (ValueError, TypeError, KeyError):
+        known = False
+    if not known:
         raise UserError(str(path), "carries no imagespace settings", remedy)
-    return settings
+    return settings, only

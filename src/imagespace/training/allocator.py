@@ -1,7 +1,7 @@
 """glibc's allocator, told to keep what it has.
 
 By default every large tensor is fresh pages from the kernel and is handed back when freed; a
-training step then spends a third of its time in page faults (benchmarks/training_rate.py).
+training step then spends much of its time in page faults (benchmarks/training_rate.py).
 """
 
 import ctypes

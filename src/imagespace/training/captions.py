@@ -25,7 +25,6 @@ class CaptionTable:
     num_senses: Tensor
     first_alternative: Tensor
     num_alternatives: Tensor
-    num_truncated: int
 
     def choose(self, pictures: Tensor, config: TrainingConfig, random: torch.Generator) -> Tensor:
         """Token ids [B, L] for picture indices [B]: dropped, an alternative, a sense or all."""
@@ -69,7 +68,6 @@ def build_caption_table(
         num_senses=torch.tensor(num_senses),
         first_alternative=torch.tensor(first_other),
         num_alternatives=torch.tensor(num_others),
-        num_truncated=sum(1 for dropped in batch.dropped if dropped),
     )
 
 

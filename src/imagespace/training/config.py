@@ -10,7 +10,7 @@ class TrainingConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**63)
     batch_size: int = Field(128, ge=1)
     # Exactly one of the two budgets; the learning rate reaches zero at its end.
     budget_images: int | None = Field(None, ge=1)

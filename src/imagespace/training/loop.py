@@ -171,9 +171,12 @@ def has_compiler() -> bool:
 
 
 def prepare(
-    config: RunConfig, pictures: PictureSet, encoder: TextEncoder
+    config: RunConfig,
+    pictures: PictureSet,
+    encoder: TextEncoder,
+    dtype: torch.dtype | None = None,
 ) -> tuple[TrainingState, Batches]:
-    """The state at step 0 and the batches; the start-up probe chooses the arithmetic.
+    """The state at step 0 and the batches; without `dtype` the probe chooses the arithmetic.
 
     Errors: UserError if there is no picture to train on.
     """
@@ -182,7 +185,8 @@ def prepare(
     keep_freed_memory()
     length = config.model.network.max_text_tokens
     captions = build_caption_table(pictures, encoder, length)
-    state = TrainingState(config, fastest_dtype(), config.training.compile and has_compiler())
+    compiled = config.training.compile and has_compiler()
+    state = TrainingState(config, dtype or fastest_dtype(), compiled)
     return state, Batches(pictures, captions, encoder, config)
 
 
@@ -196,8 +200,12 @@ def train(
     """
     run = RunFolder(out)
     run.open(config, pictures.key)
-    state, batches = prepare(config, pictures, encoder)
-    if (checkpoint := run.newest()) is not None:
+    checkpoint = run.newest()
+    # A continued run keeps its arithmetic: another would be another run.
+    dtype = getattr(torch, checkpoint[1]["dtype"]) if checkpoint is not None else None
+    state, batches = prepare(config, pictures, encoder, dtype)
+    if checkpoint is not None:
+        torch.set_num_threads(checkpoint[1]["num_threads"])
         state.restore(*checkpoint)
     run.forget_after(state.step if checkpoint is not None else -1)
     validation = batches.validation()
@@ -210,6 +218,7 @@ def train(
         yield Progress(0, 0, math.nan, 0.0, 0.0, evaluation)
     # inductor and autocast warn about mixed types that are meant.
     warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
+    evaluated = int(fraction_done(training, state.step, state.elapsed_s) * training.evaluations)
     try:
         while True:
             state.elapsed_s = time.monotonic() - started
@@ -222,13 +231,14 @@ def train(
                 raise UserError(
                     f"loss at step {state.step + 1}",
                     "is not finite; training stopped with the last good checkpoint kept",
-                    "Lower the learning rates in the recipe, and repeat the command",
+                    "Lower the learning rates in the recipe, and train into another --out",
                 )
             state.elapsed_s = time.monotonic() - started
             done = fraction_done(training, state.step, state.elapsed_s)
             images = state.step * training.batch_size
             evaluation = {}
-            if int(done * training.evaluations) > int(fraction * training.evaluations):
+            if int(done * training.evaluations) > evaluated:
+                evaluated = int(done * training.evaluations)
                 evaluation = evaluate(state, validation, encoder, run)
             run.log(
                 {
@@ -246,13 +256,20 @@ def train(
     except GeneratorExit:
         save(state, run)
         raise
+    if evaluated < training.evaluations:  # the clock ran out between two steps
+        run.log({"step": state.step, **evaluate(state, validation, encoder, run)})
     save(state, run)
     save_model(run.model, state.ema.weights, model_config(config, encoder))
 
 
 def save(state: TrainingState, run: RunFolder) -> None:
     """Checkpoints the state."""
-    record = {"step": state.step, "elapsed_s": state.elapsed_s}
+    record = {
+        "step": state.step,
+        "elapsed_s": state.elapsed_s,
+        "dtype": str(state.dtype).removeprefix("torch."),
+        "num_threads": torch.get_num_threads(),
+    }
     run.save(state.tensors(), record, state.config.training.kept_checkpoints)
 
 
@@ -274,7 +291,7 @@ def evaluate(
     prompts = config.training.sample_prompts
     if prompts:
         sha256 = tensors_sha256(state.ema.weights)[:16]
-        model = Model(model_config(config, encoder), network, encoder, sha256)
+        model = Model(model_config(config, encoder), network, encoder, sha256, str(run.path))
         pictures = model.generate(prompts, config.training.samples_per_prompt, truncate=True)
         pictures.save(run.samples / f"step-{state.step:08d}.png")
     return losses

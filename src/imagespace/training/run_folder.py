@@ -3,16 +3,23 @@
 import json
 import os
 import shutil
+import weakref
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from imagespace.checkpoints import load_checkpoint, save_checkpoint
+from imagespace.checkpoints import SamplingConfig, load_checkpoint, save_checkpoint
 from imagespace.errors import UserError
 from imagespace.training.config import RunConfig
 
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
 CONFIG_FILE, METRICS_FILE, MODEL_FILE = "config.json", "metrics.jsonl", "model.safetensors"
+LOCK_FILE = ".lock"
 
 
 class RunFolder:
@@ -35,7 +42,7 @@ class RunFolder:
         if stored.is_file():
             try:
                 before = json.loads(stored.read_text())
-                same_config = RunConfig.model_validate(before["config"]) == config
+                same_config = _trained_alike(RunConfig.model_validate(before["config"]), config)
             except (ValueError, KeyError, ValidationError):
                 same_config, before = False, {}
             if not same_config:
@@ -50,22 +57,45 @@ class RunFolder:
                     "its pictures or captions have changed since it began",
                     "Bring the old data back, or choose another --out",
                 )
+            self._make_folders()
             return
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if self.path.exists() and (not self.path.is_dir() or self._foreign_files()):
             raise UserError(
                 str(self.path),
                 "exists and is not a run folder",
                 "Choose a new or empty folder for --out",
             )
         try:
-            self.samples.mkdir(parents=True, exist_ok=True)
-            self.checkpoints.mkdir(exist_ok=True)
+            self._make_folders()
             partial = stored.with_suffix(".partial")
             partial.write_text(json.dumps(record, indent=1) + "\n")
             os.replace(partial, stored)
         except OSError as error:
             raise UserError(
                 str(self.path), f"cannot be written ({error.strerror})", "Choose another --out"
+            ) from None
+
+    def _make_folders(self) -> None:
+        for folder in (self.samples, self.checkpoints):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._lock()
+
+    def _foreign_files(self) -> set[str]:
+        """What a run that was killed in its first moment cannot have left."""
+        left = {self.samples.name, self.checkpoints.name, LOCK_FILE, "config.partial"}
+        return {path.name for path in self.path.iterdir()} - left
+
+    def _lock(self) -> None:
+        """Keeps a second process out, until this object is gone; UserError if one is in."""
+        lock = (self.path / LOCK_FILE).open("w")
+        weakref.finalize(self, lock.close)
+        if fcntl is None:
+            return
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(
+                str(self.path), "is being trained by another process", "Wait for it, or stop it"
             ) from None
 
     def save(self, files: dict[str, Any], state: dict[str, Any], kept: int) -> None:
@@ -93,6 +123,16 @@ class RunFolder:
         partial = self.metrics.with_suffix(".partial")
         partial.write_text("".join(line + "\n" for line in kept))
         os.replace(partial, self.metrics)
+
+
+def _trained_alike(one: RunConfig, other: RunConfig) -> bool:
+    """Equal but for how the model is sampled, which training does not depend on."""
+    same = SamplingConfig()
+    one, other = (
+        config.model_copy(update={"model": config.model.model_copy(update={"sampling": same})})
+        for config in (one, other)
+    )
+    return one == other
 
 
 def _step_of(line: str) -> int:

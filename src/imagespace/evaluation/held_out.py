@@ -1,0 +1,23 @@
+"""Which held-out captions a model has really never read."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagespace.pictures.folder import PictureSet
+from imagespace.pictures.split import HELD_OUT, TRAIN, normalised_words
+
+
+def unread_rows(pictures: PictureSet) -> NDArray[np.int64]:
+    """Held-out rows whose caption is no caption, sense or alternative of a training picture.
+
+    Whole captions are split apart already; but training also shows the senses of "a; b" alone.
+    """
+    read = set()
+    for row in pictures.indices(TRAIN):
+        caption = pictures.captions[row]
+        for text in (caption, *caption.split(";"), *pictures.alternatives[row]):
+            read.add(normalised_words(text))
+    rows = pictures.indices(HELD_OUT)
+    unread = [normalised_words(pictures.captions[row]) not in read for row in rows]
+    chosen: NDArray[np.int64] = rows[np.array(unread, dtype=bool)]
+    return chosen
