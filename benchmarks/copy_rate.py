@@ -1,6 +1,6 @@
 """How many of a model's pictures are copies of training pictures?
 
-Draws one picture for each of --num held-out definitions and compares it with every training
+Draws --num pictures, each from a definition that training never read, and compares it with every training
 picture: a copy is nearer to one of them than a third of its distance to the next different one.
 
 Run: python benchmarks/copy_rate.py --model glyphs --data DATA --num 1000 --sheet closest.png
