@@ -101,8 +101,8 @@ class Attention(nn.Module):
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
         query = (self.query_norm(query) * self.scale).to(value.dtype)
         key = self.key_norm(key).to(value.dtype)
-        # Two matrix products: at these lengths torch's fused CPU kernel is ten times slower
-        # backwards (benchmarks/training_rate.py), and it has no forward-mode derivative.
+        # Two matrix products: at these lengths torch's fused CPU kernel takes several times
+        # as long (benchmarks/training_rate.py), and it has no forward-mode derivative.
         weights = (query @ key.transpose(2, 3)).float().softmax(dim=3)
         mixed = weights.to(value.dtype) @ value
         out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, tokens, width))
