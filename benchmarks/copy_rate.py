@@ -1,7 +1,7 @@
 """How many of a model's pictures are copies of training pictures?
 
-Draws --num pictures, each from a definition that training never read, and compares it with every training
-picture: a copy is nearer to one of them than a third of its distance to the next different one.
+Draws --num pictures, each from a definition that training never read, and compares it with every
+training picture: a copy is nearer to one of them than a third of its distance to the next one.
 
 Run: python benchmarks/copy_rate.py --model glyphs --data DATA --num 1000 --sheet closest.png
 """
