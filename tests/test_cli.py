@@ -202,13 +202,15 @@ def test_train_is_interrupted_and_continued_by_signal(tmp_path):
         "--images",
         "512",
     ]
-    process = subprocess.Popen(words, cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE)
     metrics: Path = tmp_path / "run" / "metrics.jsonl"
-    while not (metrics.is_file() and len(metrics.read_text().splitlines()) >= 2):
-        assert process.poll() is None, process.stderr.read()
-    process.terminate()
-    assert process.wait() == 130
-    assert b"the same command continues" in process.stderr.read()
+    started = subprocess.Popen(words, cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE)
+    with started as process:
+        while not (metrics.is_file() and len(metrics.read_text().splitlines()) >= 2):
+            assert process.poll() is None, process.stderr.read()
+        process.terminate()
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert b"the same command continues" in said
     assert subprocess.run(words, cwd=tmp_path, env=ENVIRONMENT).returncode == 0
     steps = [json.loads(line)["step"] for line in metrics.read_text().splitlines()]
     assert steps == list(range(5))
