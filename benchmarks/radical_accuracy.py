@@ -122,11 +122,15 @@ def main() -> None:
     glyphs, radicals = real_glyphs(held_out=True)
     report: dict[str, Any] = {"model": args.model, "model_sha256": model.sha256}
     report |= {"num_per_prompt": args.num_per_prompt, "seed": args.seed}
-    own = report["judge_on_unseen_real_glyphs"] = rate(judge.predict(glyphs) == radicals)
+    hits = judge.predict(glyphs) == radicals
+    own = report["judge_on_unseen_real_glyphs"] = rate(hits)
+    plain = hits[np.isin(radicals, [noun.radical for noun in NOUNS])]
+    own_nouns = report["judge_on_the_nouns_radicals"] = rate(plain)
     chance = report["chance"] = chance_rates()
     nouns = report["nouns"] = judge_nouns(model, judge, args.num_per_prompt, args.seed)
     print(f"all nouns, strict         {percent(nouns['overall'])}")
     print(f"judge, unseen real glyphs {percent(own)}")
+    print(f"  of the nouns' radicals  {percent(own_nouns)}")
     print(f"chance: {chance['uniform']:.1%} uniform, {chance['any_character']:.1%} any character")
     if args.held_out is not None:
         unseen = judge_definitions(model, judge, args.held_out, args.num_held_out, args.seed)
