@@ -4,12 +4,11 @@ import pytest
 import torch
 
 from imagespace.diffusion.denoiser import (
-    ExactGaussian,
-    ExactPictures,
     NetworkDenoiser,
     predicted_x0,
     prediction_target,
 )
+from imagespace.diffusion.exact import ExactGaussian, ExactPictures
 from imagespace.diffusion.schedule import SCHEDULES, RectifiedFlow
 
 PREDICTIONS = ("x0", "eps", "v", "velocity")

@@ -8,12 +8,13 @@ import imagespace
 ROOT = Path(imagespace.__file__).parent
 ROWS = [
     {"errors", "randomness"},
-    {"pictures", "text", "diffusion", "networks"},
+    {"pictures", "points", "text", "diffusion", "networks"},
     {"checkpoints"},
     {"pipeline"},
     {"training"},
     {"evaluation"},
     {"recipes"},
+    {"lab"},
     {"cli"},
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
@@ -35,7 +36,8 @@ def imports(file: Path):
         else:
             continue
         if names == ["imagespace"] and isinstance(node, ast.ImportFrom):
-            names = [f"imagespace.{alias.name}" for alias in node.names]
+            own = [alias.name for alias in node.names if alias.name != "__version__"]
+            names = [f"imagespace.{name}" for name in own]
         for name in names:
             if name.startswith("imagespace."):
                 yield name.split(".")[1]

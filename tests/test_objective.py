@@ -11,7 +11,7 @@ from imagespace.diffusion.schedule import SCHEDULES, per_picture
 @pytest.mark.parametrize("name", SCHEDULES)
 @pytest.mark.parametrize("space", ["eps", "v", "velocity"])
 def test_x0_error_seen_in_another_space(name, space):
-    config = ObjectiveConfig(schedule=name, prediction="x0", loss_space=space)
+    config = ObjectiveConfig(schedule=name, prediction="x0", loss_weight=space)
     schedule = config.build_schedule()
     random = torch.Generator().manual_seed(0)
     x_0, eps, error = torch.randn(3, 5, 1, 4, 4, generator=random, dtype=torch.float64)
@@ -29,7 +29,7 @@ def test_x0_error_seen_in_another_space(name, space):
 
 
 def test_own_space_is_the_plain_error():
-    config = ObjectiveConfig(schedule="ddpm_linear", prediction="eps", loss_space="eps")
+    config = ObjectiveConfig(schedule="ddpm_linear", prediction="eps", loss_weight="eps")
     x_0, eps = torch.zeros(2, 1, 2, 2), torch.ones(2, 1, 2, 2)
     output = torch.stack([eps[0], eps[0] + 2])
     t = torch.tensor([0.3, 0.6])
@@ -57,3 +57,36 @@ def test_logit_normal_times_have_their_quantiles():
     uniform = ObjectiveConfig(time_distribution="uniform")
     t = sample_times(uniform, 1000, torch.Generator().manual_seed(0)).sort().values
     assert (t - (torch.arange(1000) + 0.5) / 1000).abs().max() <= 0.0006
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_named_weights(name):
+    """min-SNR (arXiv 2303.09556) and EDM (arXiv 2206.00364, table 1) of the noise-to-signal r."""
+    schedule = SCHEDULES[name]()
+    r = torch.tensor([0.2, 1.0, 5.0], dtype=torch.float64)
+    t, x_0 = schedule.time_at(r), torch.zeros(3, 1, dtype=torch.float64)
+    off_by_one = x_0 + 1
+    options = {"schedule": name, "smallest_weighted_time": 1e-5}
+    min_snr = ObjectiveConfig(loss_weight="min_snr", min_snr_gamma=5, **options)
+    error = squared_error(off_by_one, x_0, x_0, x_0, t, min_snr, schedule)
+    assert error.tolist() == pytest.approx([5, 1, 0.04], rel=1e-4)
+    edm = ObjectiveConfig(loss_weight="edm", sigma_data=0.5, **options)
+    error = squared_error(off_by_one, x_0, x_0, x_0, t, edm, schedule)
+    expected = [(v**2 + 0.25) / (0.5 * v) ** 2 for v in (0.2, 1.0, 5.0)]
+    assert error.tolist() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_edm_times_have_a_log_normal_ratio(name):
+    config = ObjectiveConfig(schedule=name, time_distribution="edm")
+    t = sample_times(config, 20_000, torch.Generator().manual_seed(0))
+    log_ratio = config.build_schedule().ratio(t.double()).log()
+    # The noisiest of EDM's levels lie beyond what DDPM's table reaches from below.
+    assert float(log_ratio.median()) == pytest.approx(-1.2, abs=0.01)
+    assert float(log_ratio.std()) == pytest.approx(1.2, abs=0.02)
+
+
+def test_first_model_files_are_read():
+    assert ObjectiveConfig.model_validate({"loss_space": "v"}).loss_weight == "v"
+    stored = ObjectiveConfig(loss_weight="eps").model_dump(mode="json")
+    assert ObjectiveConfig.model_validate(stored).loss_weight == "eps"

@@ -38,7 +38,9 @@ def test_walk_ends_where_generate_does(model):
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_every_sampler_draws_ink_on_paper(model, sampler):
-    pixels = model.generate("water", num=2, num_steps=24, sampler=sampler).pixels
+    # rk45 takes as many substeps as it needs.
+    num_steps = 2 if sampler == "rk45" else 24
+    pixels = model.generate("water", num=2, num_steps=num_steps, sampler=sampler).pixels
     assert 0.05 < (pixels < 128).mean() < 0.5
     assert (pixels > 215).mean() > 0.4
 

@@ -14,7 +14,8 @@ from imagespace.pictures.folder import read_folder
 from imagespace.text.vectors import load_text_encoder
 from imagespace.training.captions import build_caption_table
 from imagespace.training.config import TrainingConfig
-from imagespace.training.loop import TrainingState, prepare, train
+from imagespace.training.loop import TrainingState, train
+from imagespace.training.picture_data import PictureData
 from imagespace.training.precision import fastest_dtype, matrix_product_rate
 
 
@@ -34,14 +35,16 @@ def metrics(run):
 
 
 def test_interrupted_run_continues_exactly(tiny_run, pictures, encoder, tmp_path):
-    for _ in train(tiny_run, pictures, encoder, tmp_path / "whole"):
+    for _ in train(tiny_run, PictureData(tiny_run, pictures, encoder), tmp_path / "whole"):
         pass
     for stop_at in (3, 7):
-        for progress in (events := train(tiny_run, pictures, encoder, tmp_path / "parts")):
+        for progress in (
+            events := train(tiny_run, PictureData(tiny_run, pictures, encoder), tmp_path / "parts")
+        ):
             if progress.step == stop_at:
                 events.close()
                 break
-    for _ in train(tiny_run, pictures, encoder, tmp_path / "parts"):
+    for _ in train(tiny_run, PictureData(tiny_run, pictures, encoder), tmp_path / "parts"):
         pass
     assert metrics(tmp_path / "parts") == metrics(tmp_path / "whole")
     whole = load_file(tmp_path / "whole" / "model.safetensors")
@@ -50,7 +53,9 @@ def test_interrupted_run_continues_exactly(tiny_run, pictures, encoder, tmp_path
 
 
 def test_killed_between_checkpoints_repeats_its_steps(tiny_run, pictures, encoder, tmp_path):
-    for progress in (events := train(tiny_run, pictures, encoder, tmp_path / "run")):
+    for progress in (
+        events := train(tiny_run, PictureData(tiny_run, pictures, encoder), tmp_path / "run")
+    ):
         if progress.step == 4:
             events.close()
             break
@@ -58,7 +63,7 @@ def test_killed_between_checkpoints_repeats_its_steps(tiny_run, pictures, encode
     # As after a kill: lines of steps that no checkpoint holds, the last one cut short.
     with (tmp_path / "run" / "metrics.jsonl").open("a") as file:
         file.write('{"step": 5, "loss": 9}\n{"step": 6, "lo')
-    for _ in train(tiny_run, pictures, encoder, tmp_path / "run"):
+    for _ in train(tiny_run, PictureData(tiny_run, pictures, encoder), tmp_path / "run"):
         pass
     after = metrics(tmp_path / "run")
     assert after[: len(before)] == before
@@ -69,7 +74,7 @@ def test_killed_between_checkpoints_repeats_its_steps(tiny_run, pictures, encode
 def test_it_learns_the_shapes(tiny_run, pictures, encoder, tmp_path):
     training = tiny_run.training.model_copy(update={"budget_images": 6400, "evaluations": 4})
     config = tiny_run.model_copy(update={"training": training})
-    for _ in train(config, pictures, encoder, tmp_path / "run"):
+    for _ in train(config, PictureData(config, pictures, encoder), tmp_path / "run"):
         pass
     lines = metrics(tmp_path / "run")
     assert lines[-1]["t=0.3"] < 0.2 * lines[0]["t=0.3"]
@@ -81,7 +86,9 @@ def test_it_learns_the_shapes(tiny_run, pictures, encoder, tmp_path):
 
 
 def test_non_finite_loss_keeps_the_last_checkpoint(tiny_run, pictures, encoder, tmp_path):
-    for progress in (events := train(tiny_run, pictures, encoder, tmp_path / "run")):
+    for progress in (
+        events := train(tiny_run, PictureData(tiny_run, pictures, encoder), tmp_path / "run")
+    ):
         if progress.step == 4:
             events.close()
             break
@@ -89,42 +96,42 @@ def test_non_finite_loss_keeps_the_last_checkpoint(tiny_run, pictures, encoder, 
     poisoned = load_text_encoder()
     poisoned.vectors = poisoned.vectors * math.nan
     with pytest.raises(UserError, match=r"is not finite.*last good checkpoint kept"):
-        list(train(tiny_run, pictures, poisoned, tmp_path / "run"))
+        list(train(tiny_run, PictureData(tiny_run, pictures, poisoned), tmp_path / "run"))
     assert sorted((tmp_path / "run" / "checkpoints").iterdir()) == before
 
 
 def test_a_run_has_one_trainer(tiny_run, pictures, encoder, tmp_path):
-    first = train(tiny_run, pictures, encoder, tmp_path / "run")
+    first = train(tiny_run, PictureData(tiny_run, pictures, encoder), tmp_path / "run")
     next(first)
     with pytest.raises(UserError, match="another process"):
-        next(train(tiny_run, pictures, encoder, tmp_path / "run"))
+        next(train(tiny_run, PictureData(tiny_run, pictures, encoder), tmp_path / "run"))
     first.close()
-    next(train(tiny_run, pictures, encoder, tmp_path / "run"))
+    next(train(tiny_run, PictureData(tiny_run, pictures, encoder), tmp_path / "run"))
 
 
 def test_another_run_is_not_overwritten(tiny_run, pictures, encoder, tmp_path):
-    next(iter(train(tiny_run, pictures, encoder, tmp_path / "run")))
+    next(iter(train(tiny_run, PictureData(tiny_run, pictures, encoder), tmp_path / "run")))
     training = tiny_run.training.model_copy(update={"seed": 5})
     other = tiny_run.model_copy(update={"training": training})
     with pytest.raises(UserError, match="other settings"):
-        next(iter(train(other, pictures, encoder, tmp_path / "run")))
+        next(iter(train(other, PictureData(other, pictures, encoder), tmp_path / "run")))
     (tmp_path / "holiday").mkdir()
     (tmp_path / "holiday" / "photo.txt").write_text("mine")
     with pytest.raises(UserError, match="not a run folder"):
-        next(iter(train(tiny_run, pictures, encoder, tmp_path / "holiday")))
+        next(iter(train(tiny_run, PictureData(tiny_run, pictures, encoder), tmp_path / "holiday")))
     assert [p.name for p in (tmp_path / "holiday").iterdir()] == ["photo.txt"]
 
 
 def test_every_picture_is_seen_once_an_epoch(tiny_run, pictures, encoder):
-    _, batches = prepare(tiny_run, pictures, encoder)
+    batches = PictureData(tiny_run, pictures, encoder)
     size, num_train = tiny_run.training.batch_size, len(batches.rows)
     positions = range(2 * num_train)
     seen = [batches._picture(position) for position in positions]
     assert sorted(seen[:num_train]) == sorted(batches.rows.tolist())
     assert sorted(seen[num_train:]) == sorted(batches.rows.tolist())
     assert seen[:num_train] != seen[num_train:]
-    again = batches.at(1)
-    torch.testing.assert_close(again[0], batches.at(1)[0])
+    again = batches.batch(1)
+    torch.testing.assert_close(again[0], batches.batch(1)[0])
     expected = torch.from_numpy(np.array(pictures.pixels[seen[size]])).permute(2, 0, 1) / 127.5 - 1
     torch.testing.assert_close(again[0][0], expected)
 

@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from imagespace.diffusion.objective import ObjectiveConfig
-from imagespace.diffusion.samplers import SamplerName
+from imagespace.diffusion.samplers import SAMPLERS, SAMPLERS_WITH_ETA, Sampler, SamplerName
+from imagespace.diffusion.spacing import SpacingName
 from imagespace.errors import UserError
+from imagespace.networks.build import NetworkConfig
 from imagespace.networks.transformer import TransformerConfig
 
 MODEL_FORMAT = "imagespace-model-1"
@@ -36,7 +38,25 @@ class SamplingConfig(BaseModel):
     num_steps: int = Field(16, ge=1, le=1000)
     guidance: float = Field(3.0, ge=0, le=100)
     guidance_interval: tuple[float, float] = (0.1, 0.95)
+    guidance_rescale: float = Field(0.0, ge=0, le=1)
+    spacing: SpacingName = "uniform"
     time_shift: float = Field(1.0, gt=0)
+    # Of ddim and dpmpp_2m_sde: the share of the noise that each step draws afresh.
+    eta: float | None = Field(None, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _eta_has_a_meaning(self) -> "SamplingConfig":
+        if self.eta is not None and self.sampler not in SAMPLERS_WITH_ETA:
+            raise ValueError(
+                f"eta belongs to {' and '.join(SAMPLERS_WITH_ETA)}, not to {self.sampler}"
+            )
+        return self
+
+    def build_sampler(self) -> Sampler:
+        """A new sampler for one walk."""
+        if self.eta is None:
+            return SAMPLERS[self.sampler]()
+        return SAMPLERS_WITH_ETA[self.sampler](self.eta)
 
 
 class ModelConfig(BaseModel):
@@ -45,9 +65,10 @@ class ModelConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = "model"
-    network: TransformerConfig = TransformerConfig()
+    network: NetworkConfig = TransformerConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     sampling: SamplingConfig = SamplingConfig()
+    # Of the text encoder; empty where the model has no prompt.
     text_fingerprint: str = ""
 
 

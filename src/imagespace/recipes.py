@@ -5,6 +5,7 @@ from collections.abc import Callable
 from imagespace.checkpoints import ModelConfig, SamplingConfig
 from imagespace.diffusion.objective import ObjectiveConfig
 from imagespace.errors import UserError
+from imagespace.networks.perceptron import PerceptronConfig
 from imagespace.networks.transformer import TransformerConfig
 from imagespace.training.config import RunConfig, TrainingConfig
 
@@ -37,13 +38,48 @@ def glyphs(budget: Budget, seed: int) -> RunConfig:
     )
 
 
-RECIPES: dict[str, Callable[[Budget, int], RunConfig]] = {"glyphs": glyphs}
+def points(budget: Budget, seed: int) -> RunConfig:
+    """Points in the plane (or, with another num_dimensions, on a line); seconds on a laptop."""
+    return RunConfig(
+        recipe="points",
+        model=ModelConfig(
+            name="points",
+            network=PerceptronConfig(),
+            objective=ObjectiveConfig(time_distribution="uniform"),
+            sampling=SamplingConfig(sampler="heun", num_steps=40, guidance=1.0),
+        ),
+        training=TrainingConfig(
+            seed=seed,
+            batch_size=1024,
+            warmup_steps=50,
+            evaluations=4,
+            num_validation=2000,
+            precision="float32",
+            compile=False,
+            **budget,  # type: ignore[arg-type]
+        ),
+    )
+
+
+RECIPES: dict[str, Callable[[Budget, int], RunConfig]] = {"glyphs": glyphs, "points": points}
+DEFAULT_BUDGETS: dict[str, Budget] = {
+    "glyphs": {"budget_minutes": 30.0},
+    "points": {"budget_images": 1_000_000},
+}
 
 
 def recipe(name: str, budget: Budget, seed: int = 0) -> RunConfig:
-    """The configuration of a named recipe under a budget; UserError if there is none."""
+    """The configuration of a named recipe under a budget, or its own; UserError if unknown."""
     if name not in RECIPES:
         raise UserError(
             f"recipe {name!r}", "there is no such recipe", f"Use one of {', '.join(RECIPES)}"
         )
+    if all(value is None for value in budget.values()):
+        budget = DEFAULT_BUDGETS[name]
     return RECIPES[name](budget, seed)
+
+
+def for_points(config: RunConfig, num_dimensions: int) -> RunConfig:
+    """The points recipe for points of another dimension."""
+    network = PerceptronConfig(num_dimensions=num_dimensions)
+    return config.model_copy(update={"model": config.model.model_copy(update={"network": network})})

@@ -1,4 +1,4 @@
-"""The command line: `imagespace generate | train | pictures | models`."""
+"""The command line: `imagespace generate`, `train`, `lab` and the rest of its commands."""
 
 import signal
 import sys
@@ -6,7 +6,7 @@ from types import FrameType
 
 import typer
 
-from imagespace.cli import generate, models, pictures, train
+from imagespace.cli import field, generate, lab, models, pictures, train
 from imagespace.errors import UserError
 
 app = typer.Typer(
@@ -20,6 +20,9 @@ app = typer.Typer(
 app.command("generate")(generate.generate)
 app.command("train")(train.train)
 app.command("models")(models.models)
+app.command("field")(field.field)
+app.command("likelihood")(field.likelihood)
+app.add_typer(lab.app, name="lab")
 app.add_typer(pictures.app, name="pictures")
 
 

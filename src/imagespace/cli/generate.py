@@ -13,7 +13,7 @@ from imagespace.cli.output import check_out_file, free_name
 from imagespace.errors import UserError
 
 if TYPE_CHECKING:
-    from imagespace.pipeline import Model, Pictures, PictureSettings
+    from imagespace.pipeline import Model, Pictures, PictureSettings, SamplingOptions
 
 # A film shows this many pictures at most: more would be too small to watch.
 FILMED_PICTURES = 8
@@ -27,9 +27,38 @@ def generate(
     steps: Annotated[int | None, typer.Option(help="Steps of the walk.")] = None,
     guidance: Annotated[float | None, typer.Option(help="Pull of the prompt; 1 is off.")] = None,
     sampler: Annotated[
-        str | None, typer.Option(help="ddpm, ddim, euler, heun or dpmpp_2m.")
+        str | None,
+        typer.Option(
+            help="ddpm, ddim, euler, euler_ancestral, heun, dpmpp_2m, dpmpp_2m_sde, rk45, langevin;"
+            " or a name such as 'DPM++ 2M Karras'."
+        ),
     ] = None,
+    spacing: Annotated[
+        str | None, typer.Option(help="Of the steps: uniform, quadratic, karras or trailing.")
+    ] = None,
+    eta: Annotated[
+        float | None, typer.Option(help="Fresh noise of ddim and dpmpp_2m_sde, 0 to 1.")
+    ] = None,
+    rescale: Annotated[float | None, typer.Option(help="Guidance rescale, 0 (off) to 1.")] = None,
     negative: Annotated[str, typer.Option(help="What to walk away from.")] = "",
+    autoguidance: Annotated[
+        str | None,
+        typer.Option(help="Walk away from this weaker model instead, as RUN/early.safetensors."),
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="Start from this picture instead of pure noise.")
+    ] = None,
+    strength: Annotated[
+        float | None,
+        typer.Option(help="How much noise --start is given, above 0 to 1; 0.8 without --mask."),
+    ] = None,
+    mask: Annotated[
+        Path | None, typer.Option(help="Draw --start anew where this picture is white.")
+    ] = None,
+    invert: Annotated[
+        str | None,
+        typer.Option(help="Redraw --start from its own noise, found under this prompt."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="A .png for the sheet, or an existing folder for each picture too."),
@@ -50,16 +79,32 @@ def generate(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
     """Draw pictures from prompts."""
-    if bool(prompts) == bool(from_picture):
+    if prompts and from_picture:
         raise UserError(
             "prompt", "generate takes either prompts or --from", 'Try: imagespace generate "fish"'
         )
-    changed = (steps, guidance, sampler) != (None, None, None) or negative or truncate
-    if from_picture and (changed or num != DEFAULT_NUM or seed):
+    sampling: SamplingOptions = {
+        "num_steps": steps,
+        "guidance": guidance,
+        "guidance_rescale": rescale,
+        "sampler": sampler,
+        "spacing": spacing,
+        "eta": eta,
+    }
+    settings_changed = any(value is not None for value in sampling.values())
+    start_changed = (start, strength, mask, invert, autoguidance) != (None,) * 5
+    others_changed = negative or truncate or num != DEFAULT_NUM or seed
+    if from_picture and (settings_changed or start_changed or others_changed):
         raise UserError(
             "--from",
             "repeats a picture with its own settings",
-            "Leave out --num, --seed, --steps, --guidance, --sampler, --negative and --truncate",
+            "Leave out all options but --model, --out, --film and --overwrite",
+        )
+    if start is None and (strength, mask, invert) != (None, None, None):
+        raise UserError(
+            "--strength, --mask and --invert",
+            "say how to start from a picture",
+            "Name the picture with --start",
         )
     if num < 1:
         raise UserError(f"--num {num}", "at least one picture must be drawn", "Use 1 or more")
@@ -77,24 +122,23 @@ def generate(
     if from_picture is not None:
         loaded, settings, only = _repeat(from_picture, model)
     else:
-        from imagespace.pipeline import DEFAULT_MODEL, load
+        from imagespace.pipeline import DEFAULT_MODEL, load, start_from
 
         loaded = load(model or DEFAULT_MODEL)
-        assert prompts is not None
+        if loaded.encoder is not None and not prompts:
+            raise UserError("prompt", "there is none", 'Try: imagespace generate "fish"')
+        begin = None if start is None else start_from(start, strength, mask, invert)
+        weaker = None if autoguidance is None else load(autoguidance)
         with warnings.catch_warnings(record=True) as remarks:
             warnings.simplefilter("always")
             settings = loaded.settings(
-                prompts,
-                num,
-                seed,
-                negative,
-                truncate,
-                num_steps=steps,
-                guidance=guidance,
-                sampler=sampler,
+                prompts or "", num, seed, negative, truncate, weaker, begin, **sampling
             )
         for remark in remarks:
             print(f"imagespace: warning: {remark.message}", file=sys.stderr)
+    if loaded.config.network.kind == "perceptron":
+        _save_points(loaded, num, seed, target, sampling)
+        return
     singles = [] if folder is None else _single_names(target, len(settings))
     for name in singles:
         check_out_file(name, overwrite)
@@ -124,6 +168,22 @@ def _target(out: Path | None, stem: str, overwrite: bool) -> tuple[Path, Path | 
         raise UserError(str(out), "there is no such folder", f"Create it: mkdir -p {out}")
     check_out_file(out, overwrite)
     return out, None
+
+
+def _save_points(
+    model: "Model", num: int, seed: int, target: Path, sampling: "SamplingOptions"
+) -> None:
+    """What a model of points draws: a scatter picture, and the list beside it."""
+    from imagespace.pictures.scatter import scatter
+
+    table = target.with_suffix(".csv")
+    check_out_file(table, overwrite=False)
+    points = model.sample(num, seed, **sampling)
+    scatter({model.source: points}).save(target)
+    rows = (",".join(f"{value:.6g}" for value in point) for point in points.tolist())
+    table.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
+    print(table)
+    print(f"{target}  ({num:,} points)")
 
 
 def _single_names(target: Path, num: int) -> list[Path]:

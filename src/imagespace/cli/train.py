@@ -15,17 +15,19 @@ from imagespace.cli.progress import progress_bar
 from imagespace.errors import UserError
 
 if TYPE_CHECKING:
-    from imagespace.pictures.folder import PictureSet
-    from imagespace.text.vectors import TextEncoder
     from imagespace.training.config import RunConfig
+    from imagespace.training.data import TrainingData
 
 
 def train(
-    data: Annotated[Path, typer.Argument(help="Folder of captioned pictures.")],
-    recipe: Annotated[str, typer.Option(help="A named configuration: glyphs.")] = "glyphs",
+    data: Annotated[
+        str,
+        typer.Argument(help="Folder of captioned pictures; or points: a set, a .csv, a drawing."),
+    ],
+    recipe: Annotated[str, typer.Option(help="A named configuration: glyphs, points.")] = "glyphs",
     out: Annotated[Path, typer.Option(help="Run folder, created or continued.")] = Path("run"),
     minutes: Annotated[float | None, typer.Option(help="Budget in minutes.")] = None,
-    images: Annotated[int | None, typer.Option(help="Budget in pictures seen.")] = None,
+    images: Annotated[int | None, typer.Option(help="Budget in pictures, or points, seen.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random draw.")] = 0,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would happen, from three real steps.")
@@ -40,16 +42,37 @@ def train(
         raise UserError(f"--images {images}", "must be positive", "Use about 300000")
     if not 0 <= seed < 2**63:
         raise UserError(f"--seed {seed}", "must be from 0 to 2^63 - 1", "Use such a seed")
-    from imagespace.pictures.folder import read_folder
+    from imagespace.recipes import for_points
     from imagespace.recipes import recipe as named_recipe
-    from imagespace.text.vectors import load_text_encoder
 
-    if images is None and minutes is None:
-        minutes = 30.0
     config = named_recipe(recipe, {"budget_images": images, "budget_minutes": minutes}, seed)
+    training_data: TrainingData
+    if config.model.network.kind == "perceptron":
+        from imagespace.points import load_points
+        from imagespace.training.point_data import PointData
+
+        points = load_points(data)
+        config = for_points(config, points.shape[1])
+        training_data = PointData(config, points)
+    else:
+        training_data = _picture_data(config, Path(data))
+    if dry_run:
+        _dry_run(config, training_data)
+        return
+    _train(config, training_data, out)
+
+
+def _picture_data(config: "RunConfig", folder: Path) -> "TrainingData":
+    """The folder's pictures and captions, with remarks on what will not be read."""
+    from imagespace.networks.transformer import TransformerConfig
+    from imagespace.pictures.folder import read_folder
+    from imagespace.text.vectors import load_text_encoder
+    from imagespace.training.picture_data import PictureData
+
     network = config.model.network
+    assert isinstance(network, TransformerConfig)
     with progress_bar("reading pictures") as report:
-        pictures = read_folder(data, network.image_size_px, network.num_channels, report)
+        pictures = read_folder(folder, network.image_size_px, network.num_channels, report)
     for note in pictures.notes:
         print(f"note: {note}")
     encoder = load_text_encoder()
@@ -57,29 +80,26 @@ def train(
     if cut:
         limit = network.max_text_tokens
         print(f"note: {cut:,} captions are longer than {limit} tokens; their ends are not read")
-    if dry_run:
-        _dry_run(config, pictures, encoder)
-        return
-    _train(config, pictures, encoder, out)
+    print(f"{len(pictures):,} pictures, {len(pictures.indices('train')):,} in training")
+    return PictureData(config, pictures, encoder)
 
 
-def _dry_run(config: "RunConfig", pictures: "PictureSet", encoder: "TextEncoder") -> None:
+def _dry_run(config: "RunConfig", data: "TrainingData") -> None:
     """The resolved configuration, and what three real steps say of time and memory."""
     from imagespace.training.loop import prepare
 
     print(config.model_dump_json(indent=2))
-    state, batches = prepare(config, pictures, encoder)
+    state = prepare(config)
     seconds = []
     for _ in range(4):  # the first compiles
         started = time.perf_counter()
-        state.update(*batches.at(state.step), 0.0)
+        state.update(*data.batch(state.step), 0.0)
         seconds.append(time.perf_counter() - started)
     step_s = min(seconds[1:])
     training = config.training
     rate = training.batch_size / step_s
     memory_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     parameters = sum(p.numel() for p in state.network.parameters())
-    print(f"pictures        {len(pictures):,} ({len(pictures.indices('train')):,} in training)")
     print(f"parameters      {parameters:,}")
     print(f"arithmetic      {str(state.dtype).removeprefix('torch.')}")
     print(f"peak memory     {memory_gb:.2f} GB")
@@ -92,7 +112,7 @@ def _dry_run(config: "RunConfig", pictures: "PictureSet", encoder: "TextEncoder"
         print(f"expected images {training.budget_minutes * 60 * rate:,.0f}")
 
 
-def _train(config: "RunConfig", pictures: "PictureSet", encoder: "TextEncoder", out: Path) -> None:
+def _train(config: "RunConfig", data: "TrainingData", out: Path) -> None:
     """Runs the loop under a bar on a terminal, and one line an evaluation elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn
@@ -101,7 +121,8 @@ def _train(config: "RunConfig", pictures: "PictureSet", encoder: "TextEncoder", 
 
     console = Console(stderr=True)
     columns = ("{task.description}", BarColumn(), TaskProgressColumn())
-    events = run(config, pictures, encoder, out)
+    events = run(config, data, out)
+    noun = "points" if data.encoder is None else "pictures"
     interrupted = _note_interrupts()
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("starting", total=1.0)
@@ -109,7 +130,7 @@ def _train(config: "RunConfig", pictures: "PictureSet", encoder: "TextEncoder", 
             left_s = progress.elapsed_s * (1 / max(progress.fraction, 1e-9) - 1)
             eta = f"{left_s / 60:.0f} min left" if progress.fraction > 0.005 else "..."
             loss = f"loss {progress.loss:.3f}" if progress.step else "untrained"
-            text = f"step {progress.step:,}  {progress.num_images:,} pictures  {loss}  {eta}"
+            text = f"step {progress.step:,}  {progress.num_images:,} {noun}  {loss}  {eta}"
             bar.update(task, completed=progress.fraction, description=text)
             if interrupted:
                 break
@@ -121,7 +142,8 @@ def _train(config: "RunConfig", pictures: "PictureSet", encoder: "TextEncoder", 
         print(f"imagespace: interrupted; the same command continues {out}", file=sys.stderr)
         raise KeyboardInterrupt
     print(out / "model.safetensors")
-    print(f"next: imagespace generate fish --model {out}")
+    prompt = "" if data.encoder is None else " fish"
+    print(f"next: imagespace generate{prompt} --model {out}")
 
 
 def _note_interrupts() -> list[int]:

@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from imagespace.diffusion.schedule import Schedule, per_picture
@@ -113,40 +112,6 @@ class NetworkDenoiser(Denoiser):
         self.condition = condition
 
     def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
-        output = self.network(x_t, t.expand(x_t.shape[0]), self.condition).float()
+        shown, time = self.schedule.network_input(x_t, t.expand(x_t.shape[0]))
+        output = self.network(shown, time, self.condition).to(x_t.dtype)
         return predicted_x0(output, x_t, t, self.schedule, self.prediction)
-
-
-class ExactGaussian(Denoiser):
-    """The exact denoiser of N(mean, std^2 I): an oracle for the samplers' tests.
-
-    x0_hat = mean + alpha std^2 / (alpha^2 std^2 + sigma^2) (x_t - alpha mean).
-    """
-
-    def __init__(self, schedule: Schedule, mean: Tensor, std: float) -> None:
-        self.schedule, self.mean, self.std = schedule, mean, std
-
-    def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
-        alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
-        variance = self.std**2
-        gain = alpha * variance / (alpha.square() * variance + sigma.square())
-        return self.mean + gain * (x_t - alpha * self.mean)
-
-
-class ExactPictures(Denoiser):
-    """The exact denoiser of a finite set of pictures [N, ...]: their posterior mean.
-
-    x0_hat = sum_i w_i x_i with w = softmax(-|x_t - alpha x_i|^2 / (2 sigma^2)). A walk along it
-    can only end at one of the pictures: it is what a network that memorised everything would do.
-    """
-
-    def __init__(self, schedule: Schedule, pictures: Tensor) -> None:
-        self.schedule, self.pictures = schedule, pictures
-
-    def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
-        alpha = self.schedule.alpha(t)
-        sigma = self.schedule.sigma(t).clamp(min=SMALLEST_SCALE)
-        flat = self.pictures.flatten(1)
-        squared_distance = torch.cdist(x_t.flatten(1), alpha * flat).square()
-        weights = (-squared_distance / (2 * sigma.square())).softmax(dim=1)
-        return (weights @ flat).reshape(x_t.shape)

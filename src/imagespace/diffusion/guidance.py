@@ -5,28 +5,41 @@ from torch import Tensor
 from imagespace.diffusion.denoiser import Denoiser
 
 
-class ClassifierFreeGuidance(Denoiser):
-    """x0_hat = D_uncond + w (D_cond - D_uncond) inside an interval of time (arXiv 2207.12598).
+class Guidance(Denoiser):
+    """x0_hat = D_bad + w (D_good - D_bad): away from a worse answer, past the good one.
 
-    w = 1 is off. Outside `interval` (low, high) the conditional answer stands alone: guidance at
-    the highest noise collapses variety and at the lowest only costs time (arXiv 2404.07724). A
-    negative prompt is simply the condition of `unconditional`.
+    The two denoisers say what kind of guidance it is:
+    * classifier-free guidance (arXiv 2207.12598): the prompt's against the empty prompt's;
+    * a negative prompt: the prompt's against the other prompt's;
+    * autoguidance (arXiv 2406.02507): a model's against a weaker one's under the same prompt.
+
+    w = 1 is off. Outside `interval` (low, high) of time the good answer stands alone: guidance at
+    the highest noise collapses variety and at the lowest only costs time (arXiv 2404.07724).
+    `rescale` in [0, 1] moves the spread of each answer's values back towards that of the good
+    answer: the share phi of x0_hat std(D_good) / std(x0_hat) (arXiv 2305.08891, eq. 15 and 16,
+    there applied to v).
     """
 
     def __init__(
         self,
-        conditional: Denoiser,
-        unconditional: Denoiser,
+        good: Denoiser,
+        bad: Denoiser,
         weight: float,
         interval: tuple[float, float] = (0.0, 1.0),
+        rescale: float = 0.0,
     ) -> None:
-        self.schedule = conditional.schedule
-        self.conditional, self.unconditional = conditional, unconditional
-        self.weight, self.interval = weight, interval
+        self.schedule = good.schedule
+        self.good, self.bad = good, bad
+        self.weight, self.interval, self.rescale = weight, interval, rescale
 
     def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
-        x0_cond = self.conditional(x_t, t)
+        good = self.good(x_t, t)
         low, high = self.interval
         if self.weight == 1 or not low <= float(t) <= high:
-            return x0_cond
-        return x0_cond + (self.weight - 1) * (x0_cond - self.unconditional(x_t, t))
+            return good
+        guided = good + (self.weight - 1) * (good - self.bad(x_t, t))
+        if self.rescale == 0:
+            return guided
+        others = tuple(range(1, x_t.dim()))
+        ratio = good.std(dim=others, keepdim=True) / guided.std(dim=others, keepdim=True)
+        return guided * (1 + self.rescale * (ratio - 1))

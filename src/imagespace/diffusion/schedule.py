@@ -3,13 +3,14 @@
 Time t runs from 0 (clean picture) to 1 (pure noise). `sigma_t` is a scale, never a time.
 """
 
+import math
 from abc import ABC, abstractmethod
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-ScheduleName = Literal["rectified_flow", "ddpm_linear", "cosine"]
+ScheduleName = Literal["rectified_flow", "ddpm_linear", "cosine", "edm"]
 
 
 class Schedule(ABC):
@@ -27,9 +28,21 @@ class Schedule(ABC):
     def rates(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """Time derivatives (alpha'_t, sigma'_t)."""
 
+    @abstractmethod
+    def time_at(self, ratio: Tensor) -> Tensor:
+        """The time at which sigma_t / alpha_t is `ratio` >= 0: the inverse of `ratio`."""
+
+    def ratio(self, t: Tensor) -> Tensor:
+        """sigma_t / alpha_t, the noise on a picture of unit scale: EDM's sigma; may be infinite."""
+        return self.sigma(t) / self.alpha(t)
+
     def log_snr_half(self, t: Tensor) -> Tensor:
         """lambda_t = log(alpha_t / sigma_t), the clock of DPM-Solver (arXiv 2206.00927)."""
         return self.alpha(t).log() - self.sigma(t).log()
+
+    def network_input(self, x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """(x_t, t) as a network is shown them; a schedule that leaves the unit scale rescales."""
+        return x_t, t
 
     def add_noise(self, x_0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
         """x_t = alpha_t x_0 + sigma_t eps for x_0, eps [B, ...] and t [B]."""
@@ -48,6 +61,9 @@ class RectifiedFlow(Schedule):
 
     def rates(self, t: Tensor) -> tuple[Tensor, Tensor]:
         return -torch.ones_like(t), torch.ones_like(t)
+
+    def time_at(self, ratio: Tensor) -> Tensor:
+        return ratio / (1 + ratio)
 
 
 class DDPMLinear(Schedule):
@@ -85,6 +101,14 @@ class DDPMLinear(Schedule):
             (-0.5 * alpha.square() * slope / sigma.clamp(min=1e-8)).to(t.dtype),
         )
 
+    def time_at(self, ratio: Tensor) -> Tensor:
+        # 1 / abar = 1 + ratio^2; the table falls, searchsorted wants it rising.
+        log_abar = -torch.log1p(ratio.double().square())
+        after = torch.searchsorted(-self.log_abar, -log_abar).clamp(1, self.num_steps)
+        before = after - 1
+        share = (log_abar - self.log_abar[before]) / (self.log_abar[after] - self.log_abar[before])
+        return ((before + share.clamp(0, 1)) / self.num_steps).to(ratio.dtype)
+
 
 class Cosine(Schedule):
     """alpha_t = cos(pi t / 2), sigma_t = sin(pi t / 2) (arXiv 2102.09672 without its offset)."""
@@ -100,6 +124,38 @@ class Cosine(Schedule):
         half = torch.pi / 2
         return -half * torch.sin(t * half), half * torch.cos(t * half)
 
+    def time_at(self, ratio: Tensor) -> Tensor:
+        return torch.atan(ratio) * 2 / torch.pi
+
+
+class EDM(Schedule):
+    """alpha_t = 1, sigma_t = 80 t: noise is added and nothing fades (arXiv 2206.00364).
+
+    Sigma itself is EDM's time; ours is its share of the largest. A network is shown
+    c_in x_t = x_t / sqrt(sigma_data^2 + sigma^2), and log sigma scaled to [0, 1] as its time.
+    """
+
+    sigma_min, sigma_max, sigma_data = 0.002, 80.0, 0.5
+
+    def alpha(self, t: Tensor) -> Tensor:
+        return torch.ones_like(t)
+
+    def sigma(self, t: Tensor) -> Tensor:
+        return self.sigma_max * t
+
+    def rates(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.zeros_like(t), torch.full_like(t, self.sigma_max)
+
+    def time_at(self, ratio: Tensor) -> Tensor:
+        return ratio / self.sigma_max
+
+    def network_input(self, x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        sigma = self.sigma(t)
+        low, high = math.log(self.sigma_min), math.log(self.sigma_max)
+        log_sigma = sigma.clamp(min=self.sigma_min).log()
+        scale = (self.sigma_data**2 + per_picture(sigma, x_t).square()).rsqrt()
+        return scale * x_t, (log_sigma - low) / (high - low)
+
 
 def per_picture(t: Tensor, like: Tensor) -> Tensor:
     """Shapes a time [B] so that it broadcasts over pictures [B, ...]; a scalar stays as it is."""
@@ -110,4 +166,5 @@ SCHEDULES: dict[ScheduleName, type[Schedule]] = {
     "rectified_flow": RectifiedFlow,
     "ddpm_linear": DDPMLinear,
     "cosine": Cosine,
+    "edm": EDM,
 }

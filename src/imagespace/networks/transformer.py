@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
+from imagespace.networks.time_embedding import TimeEmbedding
+
 
 class TransformerConfig(BaseModel):
     """The network's shape. `width` and `depth` are set together by `sized`."""
@@ -42,6 +44,11 @@ class TransformerConfig(BaseModel):
         return self
 
     @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of one picture: channels, height, width."""
+        return (self.num_channels, self.image_size_px, self.image_size_px)
+
+    @property
     def num_patches(self) -> int:
         return (self.image_size_px // self.patch_size_px) ** 2
 
@@ -63,23 +70,6 @@ def sincos_positions(side: int, width: int) -> Tensor:
     rows = axis[:, None, :].expand(side, side, -1)
     columns = axis[None, :, :].expand(side, side, -1)
     return torch.cat([rows, columns], dim=2).reshape(side * side, width)
-
-
-class TimeEmbedding(nn.Module):
-    """Sine-cosine features of t in [0, 1], then a two-layer perceptron: [B] -> [B, width]."""
-
-    def __init__(self, width: int, num_frequencies: int = 128) -> None:
-        super().__init__()
-        frequencies = torch.exp(torch.linspace(0.0, math.log(1000.0), num_frequencies))
-        self.register_buffer("frequencies", frequencies, persistent=False)
-        self.layers = nn.Sequential(
-            nn.Linear(2 * num_frequencies, width), nn.SiLU(), nn.Linear(width, width)
-        )
-
-    def forward(self, t: Tensor) -> Tensor:
-        angle = t[:, None] * self.frequencies  # type: ignore[operator]
-        out: Tensor = self.layers(torch.cat([angle.sin(), angle.cos()], dim=1))
-        return out
 
 
 class Attention(nn.Module):

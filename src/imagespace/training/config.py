@@ -1,5 +1,7 @@
 """The configuration of a training run: what a recipe returns and a run folder records."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from imagespace.checkpoints import ModelConfig
@@ -31,6 +33,8 @@ class TrainingConfig(BaseModel):
     num_validation: int = Field(512, ge=1)
     save_every_minutes: float = Field(3.0, gt=0)
     kept_checkpoints: int = Field(2, ge=1)
+    # "auto" times both and takes the faster; small networks gain nothing from bfloat16.
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     # torch.compile, where there is a C++ compiler: twice as fast after its first minute.
     compile: bool = True
     sample_prompts: list[str] = []

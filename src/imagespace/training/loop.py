@@ -9,29 +9,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from imagespace.checkpoints import ModelConfig, save_model, tensors_sha256
+from imagespace.checkpoints import save_model, tensors_sha256
 from imagespace.diffusion.objective import sample_times, squared_error
 from imagespace.errors import UserError
-from imagespace.networks.transformer import PatchTransformer
-from imagespace.pictures.folder import PictureSet
-from imagespace.pipeline import Model, from_pixels
+from imagespace.networks.build import build_network
+from imagespace.pipeline import Model
 from imagespace.randomness import generator
-from imagespace.text.vectors import TextEncoder
 from imagespace.training.allocator import keep_freed_memory
 from imagespace.training.budget import fraction_done, learning_rate_factor
-from imagespace.training.captions import CaptionTable, build_caption_table
 from imagespace.training.config import RunConfig
+from imagespace.training.data import TrainingData
 from imagespace.training.ema import PowerEMA
 from imagespace.training.muon import Muon
 from imagespace.training.precision import fastest_dtype
 from imagespace.training.run_folder import RunFolder
 from imagespace.training.validation import ValidationSet
 
-Network = Callable[[Tensor, Tensor, Tensor], Tensor]
+# When the weights are kept that autoguidance later guides away from.
+EARLY_FRACTION = 0.15
 
 
 @dataclass(frozen=True)
@@ -53,9 +51,11 @@ class TrainingState:
         training = config.training
         with torch.random.fork_rng():
             torch.manual_seed(training.seed)
-            self.network = PatchTransformer(config.model.network)
+            self.network = build_network(config.model.network)
         self.config, self.dtype = config, dtype
-        self.forward: Network = torch.compile(self.network) if compiled else self.network
+        self.forward: Callable[..., Tensor] = (
+            torch.compile(self.network) if compiled else self.network
+        )
         self.ema = PowerEMA(self.network, training.ema_exponent)
         self.step = 0
         self.elapsed_s = 0.0
@@ -72,8 +72,8 @@ class TrainingState:
             ),
         ]
 
-    def update(self, x_0: Tensor, text: Tensor, learning_rate_scale: float) -> float:
-        """One optimiser step on pictures [B, C, H, W] and text states [B, L, D]; the loss."""
+    def update(self, x_0: Tensor, condition: Tensor, learning_rate_scale: float) -> float:
+        """One optimiser step on clean samples and their conditions, both [B, ...]; the loss."""
         objective = self.config.model.objective
         schedule = objective.build_schedule()
         random = generator(self.config.training.seed, "noise", self.step)
@@ -81,7 +81,7 @@ class TrainingState:
         eps = torch.randn(x_0.shape, generator=random)
         x_t = schedule.add_noise(x_0, eps, t)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.dtype == torch.bfloat16):
-            output = self.forward(x_t, t, text)
+            output = self.forward(*schedule.network_input(x_t, t), condition)
         loss = squared_error(output.float(), x_0, x_t, eps, t, objective, schedule).mean()
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(
@@ -128,92 +128,42 @@ class TrainingState:
         self.step, self.elapsed_s = int(state["step"]), float(state["elapsed_s"])
 
 
-class Batches:
-    """Which pictures and captions step k sees: derived from (seed, k), never remembered."""
-
-    def __init__(
-        self, pictures: PictureSet, captions: CaptionTable, encoder: TextEncoder, config: RunConfig
-    ) -> None:
-        self.pictures, self.captions, self.encoder = pictures, captions, encoder
-        self.training = config.training
-        self.rows = pictures.indices("train")
-        self._epoch, self._order = -1, np.empty(0, np.int64)
-
-    def at(self, step: int) -> tuple[Tensor, Tensor]:
-        """Pictures [B, C, H, W] and text states [B, L, D] of a step."""
-        seed, size = self.training.seed, self.training.batch_size
-        chosen = np.array([self._picture(step * size + k) for k in range(size)])
-        random = generator(seed, "captions", step)
-        token_ids = self.captions.choose(torch.from_numpy(chosen), self.training, random)
-        x_0 = from_pixels(np.ascontiguousarray(self.pictures.pixels[chosen]))
-        return x_0, self.encoder.states(token_ids)
-
-    def _picture(self, position: int) -> int:
-        epoch, offset = divmod(position, len(self.rows))
-        if epoch != self._epoch:
-            random = generator(self.training.seed, "order", epoch)
-            self._order = self.rows[torch.randperm(len(self.rows), generator=random).numpy()]
-            self._epoch = epoch
-        return int(self._order[offset])
-
-    def validation(self) -> ValidationSet:
-        """Held-out pictures under their full captions (all of them, if there are no held-out)."""
-        rows = self.pictures.indices("validation")
-        rows = (rows if len(rows) else self.rows)[: self.training.num_validation]
-        token_ids = self.captions.token_ids[self.captions.full[torch.from_numpy(rows)]]
-        x_0 = from_pixels(np.ascontiguousarray(self.pictures.pixels[rows]))
-        return ValidationSet(x_0, self.encoder.states(token_ids))
-
-
 def has_compiler() -> bool:
     """Whether torch.compile can build its C++ here."""
     return any(shutil.which(name) for name in ("g++", "clang++", "c++"))
 
 
-def prepare(
-    config: RunConfig,
-    pictures: PictureSet,
-    encoder: TextEncoder,
-    dtype: torch.dtype | None = None,
-) -> tuple[TrainingState, Batches]:
-    """The state at step 0 and the batches; without `dtype` the probe chooses the arithmetic.
-
-    Errors: UserError if there is no picture to train on.
-    """
-    if not len(pictures.indices("train")):
-        raise UserError("training split", "has no pictures", "Mark pictures with split train")
+def prepare(config: RunConfig, dtype: torch.dtype | None = None) -> TrainingState:
+    """The state at step 0; `dtype` is that of a run to be continued, else the config's."""
     keep_freed_memory()
-    length = config.model.network.max_text_tokens
-    captions = build_caption_table(pictures, encoder, length)
     compiled = config.training.compile and has_compiler()
-    state = TrainingState(config, dtype or fastest_dtype(), compiled)
-    return state, Batches(pictures, captions, encoder, config)
+    precision = config.training.precision
+    chosen = fastest_dtype() if precision == "auto" else getattr(torch, precision)
+    return TrainingState(config, dtype or chosen, compiled)
 
 
-def train(
-    config: RunConfig, pictures: PictureSet, encoder: TextEncoder, out: Path
-) -> Generator[Progress, None, None]:
+def train(config: RunConfig, data: TrainingData, out: Path) -> Generator[Progress, None, None]:
     """Trains to the end of the budget, continuing what `out` holds; yields after every step.
 
     Closing the generator saves a checkpoint first. Errors: UserError if `out` holds something
     else, or if the loss is not finite: the last good checkpoint stays.
     """
     run = RunFolder(out)
-    run.open(config, pictures.key)
+    run.open(config, data.key)
     checkpoint = run.newest()
     # A continued run keeps its arithmetic: another would be another run.
     dtype = getattr(torch, checkpoint[1]["dtype"]) if checkpoint is not None else None
-    state, batches = prepare(config, pictures, encoder, dtype)
+    state = prepare(config, dtype)
     if checkpoint is not None:
         torch.set_num_threads(checkpoint[1]["num_threads"])
         state.restore(*checkpoint)
     run.forget_after(state.step if checkpoint is not None else -1)
-    validation = batches.validation()
+    validation = data.validation()
     training = config.training
     started = time.monotonic() - state.elapsed_s
     saved_at = time.monotonic()
     if state.step == 0:
-        evaluation = evaluate(state, validation, encoder, run)
+        evaluation = evaluate(state, validation, data, run)
         run.log({"step": 0, "num_images": 0, "elapsed_s": 0.0, **evaluation})
         yield Progress(0, 0, math.nan, 0.0, 0.0, evaluation)
     # inductor and autocast warn about mixed types that are meant.
@@ -226,7 +176,7 @@ def train(
             if fraction >= 1:
                 break
             factor = learning_rate_factor(training, state.step, fraction)
-            loss = state.update(*batches.at(state.step), factor)
+            loss = state.update(*data.batch(state.step), factor)
             if math.isnan(loss):
                 raise UserError(
                     f"loss at step {state.step + 1}",
@@ -239,7 +189,9 @@ def train(
             evaluation = {}
             if int(done * training.evaluations) > evaluated:
                 evaluated = int(done * training.evaluations)
-                evaluation = evaluate(state, validation, encoder, run)
+                evaluation = evaluate(state, validation, data, run)
+                if not run.early.is_file() and done >= EARLY_FRACTION:
+                    save_model(run.early, state.ema.weights, data.model_config())
             run.log(
                 {
                     "step": state.step,
@@ -257,9 +209,9 @@ def train(
         save(state, run)
         raise
     if evaluated < training.evaluations:  # the clock ran out between two steps
-        run.log({"step": state.step, **evaluate(state, validation, encoder, run)})
+        run.log({"step": state.step, **evaluate(state, validation, data, run)})
     save(state, run)
-    save_model(run.model, state.ema.weights, model_config(config, encoder))
+    save_model(run.model, state.ema.weights, data.model_config())
 
 
 def save(state: TrainingState, run: RunFolder) -> None:
@@ -273,25 +225,17 @@ def save(state: TrainingState, run: RunFolder) -> None:
     run.save(state.tensors(), record, state.config.training.kept_checkpoints)
 
 
-def model_config(config: RunConfig, encoder: TextEncoder) -> ModelConfig:
-    """The model's configuration, bound to the text encoder that it was trained with."""
-    return config.model.model_copy(update={"text_fingerprint": encoder.fingerprint})
-
-
 def evaluate(
-    state: TrainingState, validation: ValidationSet, encoder: TextEncoder, run: RunFolder
+    state: TrainingState, validation: ValidationSet, data: TrainingData, run: RunFolder
 ) -> dict[str, float]:
-    """Held-out loss per noise band and a sample grid with fixed seeds, of the averaged weights."""
-    config = state.config
-    network = PatchTransformer(config.model.network)
+    """Held-out loss per noise band and samples with fixed seeds, of the averaged weights."""
+    config, model = state.config, data.model_config()
+    network = build_network(config.model.network)
     network.load_state_dict(state.ema.weights)
     losses = validation.loss(network.eval(), config.model, config.training.seed, state.dtype)
     # The run can be drawn from while it goes on.
-    save_model(run.model, state.ema.weights, model_config(config, encoder))
-    prompts = config.training.sample_prompts
-    if prompts:
-        sha256 = tensors_sha256(state.ema.weights)[:16]
-        model = Model(model_config(config, encoder), network, encoder, sha256, str(run.path))
-        pictures = model.generate(prompts, config.training.samples_per_prompt, truncate=True)
-        pictures.save(run.samples / f"step-{state.step:08d}.png")
+    save_model(run.model, state.ema.weights, model)
+    sha256 = tensors_sha256(state.ema.weights)[:16]
+    drawing = Model(model, network, data.encoder, sha256, str(run.path))
+    data.save_samples(drawing, run.samples / f"step-{state.step:08d}.png")
     return losses

@@ -19,6 +19,7 @@ except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
 CONFIG_FILE, METRICS_FILE, MODEL_FILE = "config.json", "metrics.jsonl", "model.safetensors"
+EARLY_MODEL_FILE = "early.safetensors"
 LOCK_FILE = ".lock"
 
 
@@ -31,6 +32,7 @@ class RunFolder:
         self.samples = path / "samples"
         self.metrics = path / METRICS_FILE
         self.model = path / MODEL_FILE
+        self.early = path / EARLY_MODEL_FILE
 
     def open(self, config: RunConfig, data_key: str) -> None:
         """Creates the folder, or checks that it holds an interrupted run of the same command.

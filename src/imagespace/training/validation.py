@@ -7,7 +7,7 @@ from torch import Tensor
 
 from imagespace.checkpoints import ModelConfig
 from imagespace.diffusion.objective import squared_error
-from imagespace.networks.transformer import PatchTransformer
+from imagespace.networks.build import Network
 from imagespace.randomness import picture_noise
 
 NOISE_BANDS = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -16,18 +16,18 @@ NOISE_BANDS = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 @dataclass(frozen=True)
 class ValidationSet:
-    """Clean pictures [N, C, H, W] and their text states [N, L, D]."""
+    """Clean samples [N, ...] (pictures or points) and their conditions [N, ...]."""
 
     x_0: Tensor
-    text: Tensor
+    condition: Tensor
 
     @torch.inference_mode()
     def loss(
-        self, network: PatchTransformer, config: ModelConfig, seed: int, dtype: torch.dtype
+        self, network: Network, config: ModelConfig, seed: int, dtype: torch.dtype
     ) -> dict[str, float]:
         """Mean squared error of x0_hat in each band (pixels in [-1, 1])."""
         schedule = config.objective.build_schedule()
-        in_pixels = config.objective.model_copy(update={"loss_space": "x0"})
+        in_pixels = config.objective.model_copy(update={"loss_weight": "x0"})
         t = torch.tensor(NOISE_BANDS).repeat(len(self.x_0) // len(NOISE_BANDS) + 1)
         t = t[: len(self.x_0)]
         errors = []
@@ -36,8 +36,10 @@ class ValidationSet:
             eps = picture_noise(tuple(x_0.shape[1:]), seed, "validation", rows.tolist())
             x_t = schedule.add_noise(x_0, eps, t[rows])
             with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
-                output = network(x_t, t[rows], self.text[rows]).float()
-            errors.append(squared_error(output, x_0, x_t, eps, t[rows], in_pixels, schedule))
+                output = network(*schedule.network_input(x_t, t[rows]), self.condition[rows])
+            errors.append(
+                squared_error(output.float(), x_0, x_t, eps, t[rows], in_pixels, schedule)
+            )
         error = torch.cat(errors)
         # Fewer pictures than bands leave some bands empty.
         bands = NOISE_BANDS[: len(self.x_0)]

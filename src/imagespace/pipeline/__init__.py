@@ -1,0 +1,25 @@
+"""From a prompt to pictures: text, walk, pixels. Everything that draws consumes its `Step`s."""
+
+from imagespace.pipeline.drawn import Pictures, from_pixels, pixels_to_image, to_pixels
+from imagespace.pipeline.loading import DEFAULT_MODEL, load, model_file, shipped_models
+from imagespace.pipeline.model import LARGEST_BATCH, Model
+from imagespace.pipeline.settings import PictureSettings, PromptWarning, SamplingOptions
+from imagespace.pipeline.start import Start, start_from
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "LARGEST_BATCH",
+    "Model",
+    "PictureSettings",
+    "Pictures",
+    "PromptWarning",
+    "SamplingOptions",
+    "Start",
+    "from_pixels",
+    "load",
+    "model_file",
+    "pixels_to_image",
+    "shipped_models",
+    "start_from",
+    "to_pixels",
+]

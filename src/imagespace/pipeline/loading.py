@@ -1,0 +1,74 @@
+"""Finding and loading a trained model by its name, run folder or file."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from imagespace.checkpoints import load_model_file, tensors_sha256
+from imagespace.errors import UserError
+from imagespace.networks.build import build_network
+from imagespace.pipeline.model import Model
+from imagespace.text.vectors import load_text_encoder
+
+DEFAULT_MODEL = "glyphs"
+
+
+def shipped_models() -> list[str]:
+    """Names of the models inside the package."""
+    folder = files("imagespace") / "models"
+    if not folder.is_dir():
+        return []
+    return sorted(
+        entry.name for entry in folder.iterdir() if (entry / "model.safetensors").is_file()
+    )
+
+
+def model_file(name_or_path: str | Path) -> Path:
+    """The weights file of a shipped model's name, a run folder or a file.
+
+    Errors: UserError if it is none of them.
+    """
+    name = str(name_or_path)
+    if name in shipped_models():
+        return Path(str(files("imagespace") / "models" / name / "model.safetensors"))
+    path = Path(name)
+    if path.is_file():
+        return path
+    if (path / "model.safetensors").is_file():
+        return path / "model.safetensors"
+    if path.is_dir():
+        raise UserError(
+            name, "is a folder without a trained model", "Name a run folder of `imagespace train`"
+        )
+    raise UserError(
+        f"model {name!r}",
+        "is neither a shipped model nor a run folder nor a weights file",
+        f"Shipped: {', '.join(shipped_models()) or 'none'}; or train one with `imagespace train`",
+    )
+
+
+def load(name_or_path: str | Path = DEFAULT_MODEL) -> Model:
+    """Loads a model by its shipped name, run folder or file.
+
+    Errors: UserError if there is no such model, or its file is damaged, foreign or was trained
+    with another text encoder.
+    """
+    path = model_file(name_or_path)
+    tensors, config = load_model_file(path)
+    encoder = load_text_encoder() if config.network.max_text_tokens else None
+    if encoder is not None and config.text_fingerprint != encoder.fingerprint:
+        raise UserError(
+            str(path),
+            f"was trained with text vectors {config.text_fingerprint or '(none)'}, "
+            f"not the installed {encoder.fingerprint}",
+            "Install the imagespace version that it was trained with, or train it again",
+        )
+    network = build_network(config.network)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError:
+        raise UserError(
+            str(path),
+            "holds tensors that do not fit its configuration",
+            "Train a new model with `imagespace train`",
+        ) from None
+    return Model(config, network, encoder, tensors_sha256(tensors)[:16], str(name_or_path))

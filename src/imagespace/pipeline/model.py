@@ -1,0 +1,365 @@
+"""A trained model: draws, walks, and answers where the good pictures lie from any point."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Literal, Unpack, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from imagespace.checkpoints import ModelConfig
+from imagespace.diffusion.denoiser import Denoiser, NetworkDenoiser
+from imagespace.diffusion.guidance import Guidance
+from imagespace.diffusion.inpainting import Inpainting
+from imagespace.diffusion.inversion import InverseDDIM, inversion_times
+from imagespace.diffusion.likelihood import Likelihood, likelihood, random_signs
+from imagespace.diffusion.samplers import DDIM, Noise, Step, walk
+from imagespace.diffusion.spacing import step_times, times_from
+from imagespace.errors import UserError
+from imagespace.networks.build import Network
+from imagespace.networks.perceptron import PerceptronConfig
+from imagespace.pipeline.drawn import Pictures, to_pixels
+from imagespace.pipeline.settings import (
+    PictureSettings,
+    PromptWarning,
+    SamplingOptions,
+    sampling_config,
+)
+from imagespace.pipeline.start import Start, start_tensors
+from imagespace.randomness import generator, picture_noise
+from imagespace.text.vectors import TextEncoder
+
+# Pictures walked at once: bounds the memory, and changes no picture.
+LARGEST_BATCH = 64
+
+FieldName = Literal["direction", "score", "eps", "velocity", "prompt"]
+
+
+class Model:
+    """A trained network: `generate` draws, `walk` shows every step, `field` what it answers.
+
+    A model without a text encoder has no prompts: its prompt is "". A model of points has no
+    pixels: `sample` draws from it.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        network: Network,
+        encoder: TextEncoder | None,
+        sha256: str,
+        source: str,
+    ) -> None:
+        self.config = config
+        self.source = source  # the name or path that `load` finds it by
+        self.network = network.eval().requires_grad_(False)
+        self.encoder = encoder
+        self.sha256 = sha256
+        self.schedule = config.objective.build_schedule()
+
+    def settings(
+        self,
+        prompt: str | Sequence[str] = "",
+        num: int = 1,
+        seed: int = 0,
+        negative: str = "",
+        truncate: bool = False,
+        weaker: "Model | None" = None,
+        start: Start | None = None,
+        **sampling: Unpack[SamplingOptions],
+    ) -> list[PictureSettings]:
+        """The settings of `num` pictures for each prompt; picture i of a prompt has seed + i.
+
+        `weaker` guides away from that model's answers (autoguidance), `negative` from those to
+        another prompt. Words that cannot be read are named in a warning. Errors: UserError for a
+        prompt without a readable word or, unless `truncate`, beyond the model's tokens; for an
+        impossible value; for a prompt or guidance that the model has no way to follow.
+        """
+        if num < 1:
+            raise UserError(f"num {num}", "at least one picture must be drawn", "Use 1 or more")
+        if not 0 <= seed < 2**63 - num:
+            raise UserError(f"seed {seed}", "must be from 0 to 2^63 - 1", "Use such a seed")
+        merged = sampling_config(self.config.sampling, sampling)
+        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+        if not prompts:
+            raise UserError("prompt", "there is none", 'Give at least one: "a fish"')
+        self._check_guidance(prompts, negative, weaker, merged.guidance)
+        for text in dict.fromkeys([*prompts, *([negative] if negative else [])]):
+            self._check_prompt(text, truncate)
+        return [
+            PictureSettings(
+                prompt=text,
+                negative=negative,
+                seed=seed + index,
+                model=self.source,
+                model_sha256=self.sha256,
+                weaker="" if weaker is None else weaker.source,
+                weaker_sha256="" if weaker is None else weaker.sha256,
+                start=start,
+                sampling=merged,
+                num_threads=torch.get_num_threads(),
+            )
+            for text in prompts
+            for index in range(num)
+        ]
+
+    def generate(
+        self,
+        prompt: str | Sequence[str] = "",
+        num: int = 1,
+        seed: int = 0,
+        negative: str = "",
+        truncate: bool = False,
+        weaker: "Model | None" = None,
+        start: Start | None = None,
+        **sampling: Unpack[SamplingOptions],
+    ) -> Pictures:
+        """Draws `num` pictures for each prompt; warnings and errors as in `settings`."""
+        chosen = self.settings(prompt, num, seed, negative, truncate, weaker, start, **sampling)
+        return self.draw(chosen)
+
+    def walk(
+        self,
+        prompt: str = "",
+        num: int = 1,
+        seed: int = 0,
+        negative: str = "",
+        truncate: bool = False,
+        weaker: "Model | None" = None,
+        start: Start | None = None,
+        **sampling: Unpack[SamplingOptions],
+    ) -> Iterator[Step]:
+        """Yields every `Step` of the walk of `num` pictures; tensors [num, C, H, W]."""
+        chosen = self.settings(prompt, num, seed, negative, truncate, weaker, start, **sampling)
+        return self.steps(chosen)
+
+    def sample(self, num: int, seed: int = 0, **sampling: Unpack[SamplingOptions]) -> Tensor:
+        """`num` samples without a prompt, from one stream of noise: [num, D] or [num, C, H, W].
+
+        What a model of points draws by; `generate` is its like for pictures.
+        """
+        config = sampling_config(self.config.sampling, sampling)
+        self._check_guidance([""], "", None, config.guidance)
+        shape = (num, *self.config.network.sample_shape)
+
+        def noise(index: int) -> Tensor:
+            return torch.randn(shape, generator=generator(seed, "step", index))
+
+        with torch.inference_mode():
+            start = torch.randn(shape, generator=generator(seed, "start"))
+            start = start * self.schedule.sigma(torch.tensor(1.0))
+            times = step_times(config.num_steps, self.schedule, config.spacing, config.time_shift)
+            denoiser = self.denoiser([""] * num)
+            for step in walk(denoiser, start, times, config.build_sampler(), noise):  # noqa: B007
+                pass
+        return step.x_next
+
+    def draw(self, settings: Sequence[PictureSettings]) -> Pictures:
+        """Draws exactly these pictures, a batch at a time."""
+        if isinstance(self.config.network, PerceptronConfig):
+            raise UserError(self.source, "draws points, not pictures", "Use model.sample(num)")
+        parts = []
+        for start in range(0, len(settings), LARGEST_BATCH):
+            for step in self.steps(settings[start : start + LARGEST_BATCH]):  # noqa: B007
+                pass
+            parts.append(to_pixels(step.x_next))
+        return Pictures(np.concatenate(parts), list(settings))
+
+    def steps(self, settings: Sequence[PictureSettings]) -> Iterator[Step]:
+        """The walk of one batch; all pictures share their sampling, start and weaker model."""
+        first = settings[0]
+        sampling = first.sampling
+        for s in settings:
+            if (s.sampling, s.start, s.weaker) != (sampling, first.start, first.weaker):
+                raise ValueError("one walk has one sampler, guidance, start and number of steps")
+        shape = self.config.network.sample_shape
+        seeds = [s.seed for s in settings]
+
+        def noise(index: int) -> Tensor:
+            return torch.stack([picture_noise(shape, s, "step", [0], index)[0] for s in seeds])
+
+        eps = torch.stack([picture_noise(shape, s, "start", [0])[0] for s in seeds])
+        denoiser = self.guided(settings)
+        steps: Iterator[Step]
+        if first.start is not None:
+            steps = self._steps_from(first.start, denoiser, eps, settings, noise)
+        else:
+            times = step_times(
+                sampling.num_steps, self.schedule, sampling.spacing, sampling.time_shift
+            )
+            x_1 = eps * self.schedule.sigma(torch.tensor(1.0))
+            steps = walk(denoiser, x_1, times, sampling.build_sampler(), noise)
+        while True:
+            # Not around the yield: inference mode would leak into the caller.
+            with torch.inference_mode():
+                step = next(steps, None)
+            if step is None:
+                return
+            yield step
+
+    def _steps_from(
+        self,
+        start: Start,
+        denoiser: Denoiser,
+        eps: Tensor,
+        settings: Sequence[PictureSettings],
+        noise: Noise,
+    ) -> Iterator[Step]:
+        """The walk that starts from a picture; eps [B, C, H, W] is the noise that it is given."""
+        sampling = settings[0].sampling
+        x_0, mask = start_tensors(start, self.config.network)
+        x_0 = x_0.expand(eps.shape)
+        if start.inverted_prompt is not None:
+            times = inversion_times(sampling.num_steps, self.schedule)
+            entry = torch.tensor(times[-1])
+            under = self.denoiser([start.inverted_prompt] * len(settings))
+            x_t = self.schedule.add_noise(x_0, eps, entry)
+            # What the model leaves out of the picture there is given back at the end.
+            missed = x_0 - under(x_t, entry)
+            for step in walk(under, x_t, times[::-1], InverseDDIM(), noise):
+                x_t = step.x_next
+            for step in walk(denoiser, x_t, times, DDIM(), noise):
+                if step.index + 1 == step.num_steps:
+                    step = replace(step, x_next=denoiser(step.x_next, entry) + missed)
+                yield step
+            return
+        times = step_times(sampling.num_steps, self.schedule, sampling.spacing, sampling.time_shift)
+        times = times_from(times, start.strength)
+        x_t = self.schedule.add_noise(x_0, eps, torch.tensor(times[0]))
+        if mask is not None:
+            denoiser = Inpainting(denoiser, x_0, mask)
+        yield from walk(denoiser, x_t, times, sampling.build_sampler(), noise)
+
+    def denoiser(self, prompts: Sequence[str]) -> NetworkDenoiser:
+        """The model's own answer under one prompt for each picture of a batch, unguided."""
+        if self.encoder is None:
+            condition = torch.empty(len(prompts), 0)
+        else:
+            length = self.config.network.max_text_tokens
+            condition = self.encoder.states(self.encoder.encode(prompts, length).token_ids)
+        prediction = self.config.objective.prediction
+        return NetworkDenoiser(self.network, self.schedule, prediction, condition)
+
+    def guided(self, settings: Sequence[PictureSettings]) -> Denoiser:
+        """The denoiser that a batch is drawn with: the prompts, guided away from what is worse."""
+        first, prompts = settings[0], [s.prompt for s in settings]
+        good = self.denoiser(prompts)
+        sampling = first.sampling
+        if sampling.guidance == 1:
+            return good
+        if first.weaker:
+            bad = _weaker_model(first.weaker, first.weaker_sha256).denoiser(prompts)
+        else:
+            bad = self.denoiser([s.negative for s in settings])
+        interval, rescale = sampling.guidance_interval, sampling.guidance_rescale
+        return Guidance(good, bad, sampling.guidance, interval, rescale)
+
+    def field(self, name: str, x_t: Tensor, t: float, prompt: str = "") -> Tensor:
+        """What the model answers at points x_t [B, ...] and time t, shaped as x_t.
+
+        direction x0_hat - x_t; score; eps; velocity; or prompt, the difference in x0_hat that the
+        prompt makes. Errors: UserError for another name, or a prompt's difference without one.
+        """
+        if name not in get_args(FieldName):
+            raise UserError(
+                f"field {name!r}",
+                "there is no such field",
+                f"Use one of {', '.join(get_args(FieldName))}",
+            )
+        if not 0 < t <= 1:
+            raise UserError(f"time {t:g}", "must be above 0, up to 1", "Use about 0.5")
+        if prompt or self.encoder is None:
+            self._check_prompt(prompt, truncate=False)
+        denoiser, time = self.denoiser([prompt] * len(x_t)), x_t.new_tensor(t)
+        with torch.inference_mode():
+            if name != "prompt":
+                answer: Tensor = getattr(denoiser, name)(x_t, time)
+                return answer
+            if not prompt:
+                raise UserError("prompt", "there is none to make a difference", "Give a prompt")
+            return denoiser(x_t, time) - self.denoiser([""] * len(x_t))(x_t, time)
+
+    def likelihood(
+        self,
+        x_0: Tensor,
+        prompt: str = "",
+        seed: int = 0,
+        start_ratio: float = 0.02,
+        num_steps: int = 16,
+        num_probes: int = 4,
+    ) -> Likelihood:
+        """log p of samples x_0 [B, ...] with the noise of `start_ratio` added (likelihood.py).
+
+        Two dimensions or fewer are exact; more are estimated with `num_probes` random probes.
+        Errors: UserError if x_0 is not shaped as the model's samples.
+        """
+        if tuple(x_0.shape[1:]) != self.config.network.sample_shape:
+            raise UserError(
+                f"sample of shape {'x'.join(map(str, x_0.shape[1:]))}",
+                f"this model's are {'x'.join(map(str, self.config.network.sample_shape))}",
+                "Resize it, or name another model",
+            )
+        random = generator(seed, "likelihood")
+        s = self.schedule.time_at(torch.tensor(start_ratio))
+        x_s = self.schedule.add_noise(x_0, torch.randn(x_0.shape, generator=random), s)
+        probes = None
+        if x_0[0].numel() > 2:
+            probes = random_signs((num_probes, *x_0.shape), random)
+        return likelihood(self.denoiser([prompt] * len(x_0)), x_s, start_ratio, num_steps, probes)
+
+    def _check_prompt(self, text: str, truncate: bool) -> None:
+        if self.encoder is None:
+            if text:
+                raise UserError(
+                    f"prompt {text!r}", "this model was trained without text", "Leave it out"
+                )
+            return
+        check = self.encoder.check_prompt(text, self.config.network.max_text_tokens, truncate)
+        for message in check.warnings:
+            warnings.warn(message, PromptWarning, stacklevel=4)
+
+    def _check_guidance(
+        self, prompts: Sequence[str], negative: str, weaker: "Model | None", guidance: float
+    ) -> None:
+        if self.encoder is None and weaker is None and guidance != 1:
+            raise UserError(
+                f"guidance {guidance:g}",
+                "this model was trained without text: there is nothing to guide by",
+                "Use guidance 1, or a weaker model to guide away from",
+            )
+        if negative and weaker is not None:
+            raise UserError(
+                f"negative prompt {negative!r}",
+                "guidance goes away from it or from a weaker model, not both",
+                "Leave out one of them",
+            )
+        if (negative or weaker is not None) and guidance == 1:
+            what = f"negative prompt {negative!r}" if negative else f"weaker model {weaker.source}"  # type: ignore[union-attr]
+            raise UserError(
+                what, "acts through guidance, which is off at 1", "Raise the guidance to about 3"
+            )
+        if weaker is not None:
+            shapes = (self.config.network.sample_shape, weaker.config.network.sample_shape)
+            if shapes[0] != shapes[1] or self.config.objective.schedule != (
+                weaker.config.objective.schedule
+            ):
+                raise UserError(
+                    f"weaker model {weaker.source}",
+                    "draws another shape or on another schedule",
+                    "Name an earlier checkpoint of the same run",
+                )
+
+
+@lru_cache(maxsize=2)
+def _weaker_model(source: str, sha256: str) -> Model:
+    from imagespace.pipeline.loading import load
+
+    model = load(source)
+    if model.sha256 != sha256:
+        raise UserError(
+            source, f"has weights {model.sha256}, not {sha256}", "Name the model that drew it"
+        )
+    return model

@@ -1,0 +1,63 @@
+"""All that a drawn picture depends on."""
+
+from typing import TypedDict
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from imagespace.checkpoints import SamplingConfig
+from imagespace.diffusion.sampler_names import sampler_named
+from imagespace.errors import UserError
+from imagespace.pipeline.start import Start
+
+
+class PromptWarning(UserWarning):
+    """Part of a prompt is not read: unknown words, or those beyond the model's tokens."""
+
+
+class SamplingOptions(TypedDict, total=False):
+    """What a caller may change of a model's own sampling; None leaves it."""
+
+    sampler: str | None
+    num_steps: int | None
+    guidance: float | None
+    guidance_interval: tuple[float, float] | None
+    guidance_rescale: float | None
+    spacing: str | None
+    time_shift: float | None
+    eta: float | None
+
+
+class PictureSettings(BaseModel):
+    """All that one picture depends on; a PNG carries it, so that the picture can be drawn again."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prompt: str
+    negative: str = ""
+    seed: int = Field(0, ge=0, lt=2**63)
+    model: str
+    model_sha256: str
+    # Of autoguidance: the model that is guided away from, instead of the empty prompt.
+    weaker: str = ""
+    weaker_sha256: str = ""
+    start: Start | None = None
+    sampling: SamplingConfig
+    num_threads: int = Field(1, ge=1, le=1024)
+
+
+def sampling_config(own: SamplingConfig, changes: SamplingOptions) -> SamplingConfig:
+    """A model's own sampling with a caller's changes; UserError for an impossible value."""
+    values = own.model_dump() | {k: v for k, v in changes.items() if v is not None}
+    values["sampler"], spacing = sampler_named(values["sampler"])
+    if spacing is not None and changes.get("spacing") is None:
+        values["spacing"] = spacing
+    try:
+        return SamplingConfig(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"])) or "eta"
+        raise UserError(
+            f"{name} {values[name.split('.')[0]]!r}",
+            first["msg"].removeprefix("Value error, ").lower(),
+            f"Change or leave out {name}",
+        ) from None
