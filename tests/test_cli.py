@@ -87,7 +87,8 @@ def test_terminal_shows_the_walk(tmp_path):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["generate"], "generate takes either prompts or --from"),
+        (["generate"], "prompt: there is none"),
+        (["generate", "fish", "--from", "mine.png"], "either prompts or --from"),
         (["generate", "  "], "prompt is empty"),
         (["generate", "鱼"], "imagespace reads English"),
         (["generate", "🐟"], "imagespace reads English"),
@@ -106,6 +107,33 @@ def test_terminal_shows_the_walk(tmp_path):
         (["generate", "fish", "--film", "fish.mp4"], ".webp or .gif"),
         (["generate", "--from", "mine.png"], "carries no imagespace settings"),
         (["generate", "--from", "mine.png", "--steps", "9"], "its own settings"),
+        (["generate", "fish", "--spacing", "wide"], "'karras'"),
+        (["generate", "fish", "--eta", "0.5"], "eta belongs to ddim and dpmpp_2m_sde"),
+        (["generate", "fish", "--sampler", "ddim", "--eta", "2"], "eta 2"),
+        (["generate", "fish", "--rescale", "3"], "guidance_rescale 3"),
+        (["generate", "fish", "--strength", "0.5"], "with --start"),
+        (["generate", "fish", "--start", "gone.png"], "gone.png: there is no such picture"),
+        (["generate", "fish", "--start", "mine.png", "--strength", "0"], "strength 0"),
+        (["generate", "fish", "--start", "mine.png", "--mask", "wide.png"], "does not match"),
+        (["generate", "fish", "--start", "broken.safetensors"], "not a readable picture"),
+        (
+            ["generate", "fish", "--start", "mine.png", "--invert", "fish", "--strength", "1"],
+            "Leave out the mask and the strength",
+        ),
+        (["generate", "fish", "--autoguidance", "magic"], "neither a shipped model"),
+        (
+            ["generate", "fish", "--autoguidance", "glyphs", "--negative", "tree"],
+            "not both",
+        ),
+        (["field", "fish", "--show", "magnetic"], "Use one of direction"),
+        (["field", "fish", "--at", "0", "--picture", "mine.png"], "time 0"),
+        (["field", "--show", "prompt"], "none to make a difference"),
+        (["likelihood", "mine.png"], "this model's samples are 128x128"),
+        (["likelihood", "gone.png"], "there is no such picture"),
+        (["likelihood", "mine.png", "--probes", "1"], "must be at least 2"),
+        (["lab", "run", "alchemy"], "Use one of size"),
+        (["lab", "run", "size", "--out", "mine.png"], "is not a folder"),
+        (["train", "moon", "--recipe", "points"], "is neither a known set nor a file"),
         (["generate", "fish", "--colour"], "--colour"),
         (["train", "empty", "--out", "run"], "holds no picture"),
         (["train", "nowhere"], "no such folder"),
@@ -128,6 +156,7 @@ def test_mistakes_are_one_line_and_lose_nothing(tmp_path, words, says):
     (tmp_path / "full" / "keep.txt").write_text("mine")
     (tmp_path / "broken.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}      garbage")
     Image.new("L", (4, 4)).save(tmp_path / "mine.png")
+    Image.new("L", (8, 4)).save(tmp_path / "wide.png")
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     done = run(*words, cwd=tmp_path)
     assert done.returncode == 2

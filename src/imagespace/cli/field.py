@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def field(
-    prompt: Annotated[str, typer.Argument(help="In English; '' for none.")] = "",
+    prompt: Annotated[str, typer.Argument(help="In English; may be left out with --picture.")] = "",
     show: Annotated[
         str, typer.Option(help="direction, score, eps, velocity, or prompt: what it changes.")
     ] = "direction",
@@ -43,9 +43,14 @@ def field(
     from imagespace.randomness import picture_noise
 
     loaded = load(model)
+    loaded.check_field(show, at, prompt)
     shape = loaded.config.network.sample_shape
     if len(shape) != 3:
         raise UserError(f"model {model}", "draws points, not pictures", "Name another model")
+    if picture is None and not prompt and loaded.encoder is not None:
+        raise UserError(
+            "prompt", "there is none to walk by", "Give one, or a --picture to stand at"
+        )
     if picture is None:
         x_t, at = _point_of_a_walk(loaded, prompt, num, seed, at)
     else:

@@ -10,7 +10,6 @@ ratio r to a ratio R at which nothing but noise is left
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor

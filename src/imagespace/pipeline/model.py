@@ -263,6 +263,16 @@ class Model:
         direction x0_hat - x_t; score; eps; velocity; or prompt, the difference in x0_hat that the
         prompt makes. Errors: UserError for another name, or a prompt's difference without one.
         """
+        self.check_field(name, t, prompt)
+        denoiser, time = self.denoiser([prompt] * len(x_t)), x_t.new_tensor(t)
+        with torch.inference_mode():
+            if name != "prompt":
+                answer: Tensor = getattr(denoiser, name)(x_t, time)
+                return answer
+            return denoiser(x_t, time) - self.denoiser([""] * len(x_t))(x_t, time)
+
+    def check_field(self, name: str, t: float, prompt: str) -> None:
+        """The errors of `field`, before a walk is spent on its point."""
         if name not in get_args(FieldName):
             raise UserError(
                 f"field {name!r}",
@@ -271,16 +281,10 @@ class Model:
             )
         if not 0 < t <= 1:
             raise UserError(f"time {t:g}", "must be above 0, up to 1", "Use about 0.5")
-        if prompt or self.encoder is None:
+        if name == "prompt" and not prompt:
+            raise UserError("prompt", "there is none to make a difference", "Give a prompt")
+        if prompt:
             self._check_prompt(prompt, truncate=False)
-        denoiser, time = self.denoiser([prompt] * len(x_t)), x_t.new_tensor(t)
-        with torch.inference_mode():
-            if name != "prompt":
-                answer: Tensor = getattr(denoiser, name)(x_t, time)
-                return answer
-            if not prompt:
-                raise UserError("prompt", "there is none to make a difference", "Give a prompt")
-            return denoiser(x_t, time) - self.denoiser([""] * len(x_t))(x_t, time)
 
     def likelihood(
         self,

@@ -1,0 +1,1 @@
+"""The lab: what people say about diffusion, each claim tested by a short experiment."""

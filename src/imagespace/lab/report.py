@@ -1,0 +1,76 @@
+"""Writes what an experiment found: NAME.png, NAME.json and, for all of them, a page."""
+
+import json
+import platform
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from imagespace import __version__
+from imagespace.lab.experiments import Experiment
+from imagespace.lab.finding import Finding
+from imagespace.lab.laboratory import Laboratory
+
+
+def write_finding(
+    folder: Path, experiment: Experiment, finding: Finding, laboratory: Laboratory, seconds: float
+) -> dict[str, Any]:
+    """Writes the figure and the record of one experiment; the record."""
+    finding.figure.savefig(folder / f"{experiment.name}.png")
+    record = {
+        "experiment": experiment.name,
+        "claim": experiment.claim,
+        "verdict": finding.verdict,
+        "quantity": finding.quantity,
+        "value": finding.value,
+        "uncertainty": finding.uncertainty,
+        "unit": finding.unit,
+        "summary": finding.summary,
+        "numbers": finding.numbers,
+        "model": laboratory.model_name,
+        "quick": laboratory.quick,
+        "seed": laboratory.seed,
+        "seconds": round(seconds, 1),
+        "imagespace": __version__,
+        "torch": torch.__version__,
+        "num_threads": torch.get_num_threads(),
+        "machine": platform.machine(),
+        "date": date.today().isoformat(),
+    }
+    text = json.dumps(record, indent=1) + "\n"
+    (folder / f"{experiment.name}.json").write_text(text, encoding="utf-8")
+    return record
+
+
+def headline(record: dict[str, Any]) -> str:
+    """The number with its uncertainty and unit: `27.3 +- 2.6 %`."""
+    spread = "" if record["uncertainty"] is None else f" ± {record['uncertainty']:.2g}"
+    return f"{record['value']:.4g}{spread} {record['unit']}".rstrip()
+
+
+def findings_page(records: Iterable[dict[str, Any]], image_folder: str) -> str:
+    """All findings as one page of Markdown; figures are named relative to the page."""
+    records = list(records)
+    lines = ["| claim | verdict | measured |", "|---|---|---|"]
+    for record in records:
+        anchor = record["experiment"]
+        lines.append(
+            f"| [{record['claim']}](#{anchor}) | {record['verdict']} | "
+            f"{record['quantity']}: {headline(record)} |"
+        )
+    for record in records:
+        lines += [
+            "",
+            f"## {record['experiment']}",
+            "",
+            f"*{record['claim']}* **{record['verdict'].capitalize()}.** "
+            f"{record['quantity']}: {headline(record)}.",
+            "",
+            record["summary"],
+            "",
+            f"![{record['claim']}]({image_folder}/{record['experiment']}.png)",
+        ]
+    return "\n".join(lines) + "\n"
