@@ -14,8 +14,9 @@ from imagespace.lab.clusters import PairOrder, distances, nearest_agreement, str
 from imagespace.lab.coin import heads_and_strays
 from imagespace.lab.destruction import half_time, squared_distances
 from imagespace.lab.emptiness import exponent_of_share, right_order, shuffled
-from imagespace.lab.gan import Gan, GanConfig
+from imagespace.lab.gan import Gan, GanConfig, point_networks
 from imagespace.lab.gaussian import divergence, gaussian_divergence
+from imagespace.lab.precision_recall import precision_and_recall
 from imagespace.lab.size import number_of_pictures
 from imagespace.points import GAUSSIANS_STD, gaussian_centres, gaussians_25
 
@@ -135,8 +136,24 @@ def test_mode_report_of_the_truth_and_of_a_collapse():
 def test_gan_learns_where_one_gaussian_lies():
     random = torch.Generator().manual_seed(0)
     points = torch.tensor([0.5, -0.3]) + 0.1 * torch.randn(2000, 2, generator=random)
-    gan = Gan(GanConfig(width=32, depth=2), 2, seed=0)
+    gan = Gan(GanConfig(width=32, depth=2), lambda c: point_networks(c, 2), seed=0)
     gan.train(points, 50_000)
     draws = gan.sample(2000, random)
     assert draws.mean(dim=0).tolist() == pytest.approx([0.5, -0.3], abs=0.05)
     assert float(draws.std(dim=0).max()) < 0.2
+
+
+def test_precision_and_recall_count_what_is_covered():
+    """Two far clusters: draws that copy one cover half of the data, and are all good."""
+    random = torch.Generator().manual_seed(0)
+    left, right = torch.randn(2, 400, 3, generator=random)
+    data = torch.cat([left, right + 100])
+    fresh = torch.randn(400, 3, generator=random)
+    precision, recall = precision_and_recall(data, fresh)
+    assert precision > 0.9
+    assert recall == pytest.approx(0.5, abs=0.05)
+    junk = torch.cat([fresh[:200], torch.full((200, 3), 50.0) + fresh[200:]])
+    precision, recall = precision_and_recall(data, junk)
+    assert precision == pytest.approx(0.5, abs=0.05)
+    assert precision_and_recall(data, data) == (1, 1)
+    assert precision_and_recall(left, right + 100) == (0, 0)

@@ -19,12 +19,12 @@ from imagespace.points import (
 )
 from imagespace.recipes import for_points, recipe
 from imagespace.training.loop import train
-from imagespace.training.point_data import PointData
+from imagespace.training.uncaptioned_data import UncaptionedData
 
 
 def trained_on(points, folder, num_points_seen=200_000):
     config = for_points(recipe("points", {"budget_images": num_points_seen}), points.shape[1])
-    for _ in train(config, PointData(config, points), folder):
+    for _ in train(config, UncaptionedData(config, points), folder):
         pass
     return imagespace.load(folder)
 
@@ -119,15 +119,15 @@ def test_run_folder_of_points_is_continued_and_drawn(tmp_path):
     points = load_points("two_moons", 2000)
     run = tmp_path / "run"
     config = for_points(recipe("points", {"budget_images": 20_480}), 2)
-    events = train(config, PointData(config, points), run)
+    events = train(config, UncaptionedData(config, points), run)
     for progress in events:
         if progress.step == 5:
             break
     events.close()
-    for _ in train(config, PointData(config, points), run):
+    for _ in train(config, UncaptionedData(config, points), run):
         pass
     whole = tmp_path / "whole"
-    for _ in train(config, PointData(config, points), whole):
+    for _ in train(config, UncaptionedData(config, points), whole):
         pass
     assert imagespace.load(run).sha256 == imagespace.load(whole).sha256
     with Image.open(next((run / "samples").glob("*.png"))) as picture:

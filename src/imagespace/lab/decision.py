@@ -44,7 +44,7 @@ def crossing(times: Sequence[float], values: Sequence[float], level: float) -> f
 
 def run(laboratory: Laboratory) -> Finding:
     """Agreement of two continuations of one walk against the time at which they part."""
-    num = laboratory.num(32, 192)
+    num = laboratory.num(32, 96)
     model = laboratory.model
     schedule, sampling = model.schedule, model.config.sampling
     times = step_times(NUM_STEPS, schedule, sampling.spacing, sampling.time_shift)

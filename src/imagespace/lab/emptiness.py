@@ -74,7 +74,7 @@ def _points(laboratory: Laboratory, num: int) -> dict[str, Tensor]:
 
 def run(laboratory: Laboratory) -> Finding:
     """Measures four kinds of points."""
-    num, num_near = laboratory.num(4, 16), laboratory.num(64, 256)
+    num, num_near = laboratory.num(4, 12), laboratory.num(64, 256)
     num_steps, num_probes = laboratory.num(12, 16), 2
     points = _points(laboratory, num_near)
     training = laboratory.pictures.pixels[laboratory.rows(TRAIN, laboratory.num(8_000, 10**6))]

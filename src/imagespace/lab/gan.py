@@ -1,11 +1,12 @@
-"""A generative adversarial network for points: the rival of the diffusion model.
+"""A generative adversarial network for points or small pictures: the rival of diffusion.
 
-Two perceptrons play (Goodfellow et al. 2014, arXiv 1406.2661): the discriminator D learns to tell
+Two networks play (Goodfellow et al. 2014, arXiv 1406.2661): the discriminator D learns to tell
 data from draws, the generator G turns noise into draws that D takes for data. With the
 non-saturating loss G maximises log D(G(z)).
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -55,22 +56,49 @@ def perceptron(num_in: int, width: int, depth: int, num_out: int) -> nn.Sequenti
     return nn.Sequential(*layers, nn.Linear(width, num_out))
 
 
+Networks = tuple[nn.Module, nn.Module]
+
+
+def point_networks(config: GanConfig, num_dimensions: int) -> Networks:
+    """Generator [B, num_latents] -> [B, D] and discriminator [B, D] -> [B, 1] of points."""
+    num_features = num_dimensions * (1 + 2 * config.num_octaves)
+    return (
+        perceptron(config.num_latents, config.width, config.depth, num_dimensions),
+        nn.Sequential(
+            PointFeatures(config.num_octaves),
+            perceptron(num_features, config.width, config.depth, 1),
+        ),
+    )
+
+
+def picture_networks(config: GanConfig, shape: tuple[int, int, int]) -> Networks:
+    """Generator [B, num_latents] -> [B, C, H, W] in [-1, 1] and discriminator of small pictures.
+
+    Perceptrons again: on a processor they take twenty times the steps that convolutions would in
+    the same minutes.
+    """
+    num_values = math.prod(shape)
+    return (
+        nn.Sequential(
+            perceptron(config.num_latents, config.width, config.depth, num_values),
+            nn.Tanh(),
+            nn.Unflatten(1, shape),
+        ),
+        nn.Sequential(nn.Flatten(), perceptron(num_values, config.width, config.depth, 1)),
+    )
+
+
 class Gan:
     """Generator, its average over the steps, and discriminator."""
 
-    def __init__(self, config: GanConfig, num_dimensions: int, seed: int) -> None:
+    def __init__(
+        self, config: GanConfig, build: Callable[[GanConfig], Networks], seed: int
+    ) -> None:
         self.config, self.seed = config, seed
-        # nn.Linear draws its first weights from torch's global generator: give it back untouched.
+        # Layers draw their first weights from torch's global generator: give it back untouched.
         with torch.random.fork_rng():
             torch.manual_seed(generator(seed, "gan/weights").initial_seed())
-            self.generator = perceptron(
-                config.num_latents, config.width, config.depth, num_dimensions
-            )
-            num_features = num_dimensions * (1 + 2 * config.num_octaves)
-            self.discriminator = nn.Sequential(
-                PointFeatures(config.num_octaves),
-                perceptron(num_features, config.width, config.depth, 1),
-            )
+            self.generator, self.discriminator = build(config)
         self.average = {k: v.detach().clone() for k, v in self.generator.named_parameters()}
 
     @property
@@ -101,7 +129,9 @@ class Gan:
             loss = F.softplus(-says_real).mean() + F.softplus(says_drawn).mean()
             if config.gradient_penalty > 0:
                 (slope,) = torch.autograd.grad(says_real.sum(), real, create_graph=True)
-                loss = loss + config.gradient_penalty / 2 * slope.square().sum(dim=1).mean()
+                loss = (
+                    loss + config.gradient_penalty / 2 * slope.square().flatten(1).sum(dim=1).mean()
+                )
             self._update(optimizers[0], loss)
             self._update(optimizers[1], F.softplus(-self.discriminator(draws)).mean())
             # A young average forgets its first steps.
@@ -120,7 +150,7 @@ class Gan:
 
     @torch.inference_mode()
     def sample(self, num: int, random: torch.Generator) -> Tensor:
-        """Draws [num, D] of the averaged generator, in one pass."""
+        """Draws [num, ...] of the averaged generator, in one pass."""
         z = torch.randn(num, self.config.num_latents, generator=random)
         draws: Tensor = torch.func.functional_call(self.generator, self.average, (z,))
         return draws

@@ -43,8 +43,8 @@ def divergence(log_truth: Tensor, log_learnt: Tensor, spacing: float) -> float:
 
 def run(laboratory: Laboratory) -> Finding:
     """Learns the Gaussian in both ways, a few times from fresh samples."""
-    num_repeats = laboratory.num(2, 5)
-    num_seen = laboratory.num(500_000, 2_000_000)
+    num_repeats = laboratory.num(2, 4)
+    num_seen = laboratory.num(500_000, 1_000_000)
     num_draws = laboratory.num(5_000, 50_000)
     rows: dict[str, list[float]] = {}
     densities: dict[str, Tensor] = {}

@@ -81,7 +81,7 @@ def run(laboratory: Laboratory) -> Finding:
     """Hits, diversity and ink of the nouns against the guidance weight."""
     model = laboratory.model
     sampling = model.config.sampling
-    num_nouns, num_per_noun = laboratory.num(18, 20), laboratory.num(2, 8)
+    num_nouns, num_per_noun = laboratory.num(18, 20), laboratory.num(2, 5)
     times = step_times(NUM_STEPS, model.schedule, sampling.spacing, sampling.time_shift)
 
     def measured(weight: float, interval: tuple[float, float]) -> Measured:

@@ -18,8 +18,9 @@ from imagespace.pictures.glyphs import build_glyphs
 from imagespace.pipeline import DEFAULT_MODEL, Model, from_pixels, load
 from imagespace.randomness import generator
 from imagespace.recipes import for_points, recipe
+from imagespace.training.config import RunConfig
 from imagespace.training.loop import train
-from imagespace.training.point_data import PointData
+from imagespace.training.uncaptioned_data import UncaptionedData
 
 
 @dataclass
@@ -102,8 +103,11 @@ class Laboratory:
     def train_on_points(self, points: Tensor, num_points_seen: int) -> Model:
         """A toy model, trained by the same loop; 1,000,000 points take about ten seconds."""
         config = recipe("points", {"budget_images": num_points_seen}, self.seed)
-        config = for_points(config, points.shape[1])
+        return self.train_on(points, for_points(config, points.shape[1]))
+
+    def train_on(self, samples: Tensor, config: RunConfig) -> Model:
+        """A model of samples [N, ...] without captions, trained by the same loop."""
         with tempfile.TemporaryDirectory() as folder:
-            for _ in train(config, PointData(config, points), Path(folder) / "run"):
+            for _ in train(config, UncaptionedData(config, samples), Path(folder) / "run"):
                 pass
             return load(Path(folder) / "run")

@@ -60,7 +60,7 @@ def nearest_distance(pixels: NDArray[np.uint8], training: NDArray[np.uint8]) -> 
 
 def run(laboratory: Laboratory) -> Finding:
     """Copies, nearest pictures and nearest halves of samples beside those of real new glyphs."""
-    num, num_real = laboratory.num(32, 400), laboratory.num(200, 800)
+    num, num_real = laboratory.num(32, 200), laboratory.num(200, 800)
     pictures = laboratory.pictures
     # In the order of the seed; the captions of the first become the prompts.
     rows = laboratory.rows(HELD_OUT, len(pictures))

@@ -70,7 +70,7 @@ def run(laboratory: Laboratory) -> Finding:
     """Hits with and without noise; shares and spread in the plane; what ascent ends on."""
     model = laboratory.model
     sampling = model.config.sampling
-    num_nouns, num_per_noun = laboratory.num(10, 20), laboratory.num(2, 8)
+    num_nouns, num_per_noun = laboratory.num(10, 20), laboratory.num(2, 4)
     times = step_times(NUM_STEPS, model.schedule, sampling.spacing, sampling.time_shift)
     read = {}
     for name, sampler in GLYPH_SAMPLERS.items():

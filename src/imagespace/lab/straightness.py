@@ -63,7 +63,7 @@ def run(laboratory: Laboratory) -> Finding:
     """Straightness of the reference walks; hits and distance against the number of steps."""
     model = laboratory.model
     sampling, schedule = model.config.sampling, model.schedule
-    num_nouns, num_per_noun = laboratory.num(12, 20), laboratory.num(1, 6)
+    num_nouns, num_per_noun = laboratory.num(12, 20), laboratory.num(1, 3)
 
     def times(num_steps: int) -> list[float]:
         return step_times(num_steps, schedule, sampling.spacing, sampling.time_shift)

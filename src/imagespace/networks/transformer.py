@@ -139,7 +139,7 @@ class PatchTransformer(nn.Module):
     """x_t [B, C, H, W], t [B], text tokens [B, L, text_width] -> prediction [B, C, H, W].
 
     A text token that is all zero is padding and becomes a learned vector; a row of padding alone
-    is the unconditional field.
+    is the unconditional field. With max_text_tokens 0 the text is not read.
     """
 
     def __init__(self, config: TransformerConfig) -> None:
@@ -149,11 +149,13 @@ class PatchTransformer(nn.Module):
         patch_values = config.num_channels * patch * patch
         self.patch_in = nn.Linear(patch_values, width)
         self.positions = nn.Parameter(sincos_positions(config.image_size_px // patch, width) * 0.5)
-        self.text_in = nn.Linear(config.text_width, width)
-        self.text_positions = nn.Parameter(torch.randn(config.max_text_tokens, width) * 0.02)
-        self.padding_token = nn.Parameter(torch.randn(width) * 0.02)
+        if config.max_text_tokens:
+            self.text_in = nn.Linear(config.text_width, width)
+            self.text_positions = nn.Parameter(torch.randn(config.max_text_tokens, width) * 0.02)
+            self.padding_token = nn.Parameter(torch.randn(width) * 0.02)
         self.time = TimeEmbedding(width)
-        self.pooled_in = nn.Linear(config.text_width, width)
+        if config.max_text_tokens:
+            self.pooled_in = nn.Linear(config.text_width, width)
         self.modulation = nn.Linear(width, 6 * width)
         self.blocks = nn.ModuleList(Block(width, config.num_heads) for _ in range(config.depth))
         self.final_norm = nn.RMSNorm(width, elementwise_affine=False)
@@ -179,13 +181,14 @@ class PatchTransformer(nn.Module):
         patches = patches.permute(0, 2, 4, 1, 3, 5).reshape(batch, side * side, -1)
         picture_tokens = self.patch_in(patches) + self.positions
 
-        is_word = text.abs().amax(dim=2, keepdim=True) > 0  # [B, L, 1]
-        text_tokens = torch.where(is_word, self.text_in(text), self.padding_token)
-        num_words = is_word.sum(dim=1)
-        pooled = text.sum(dim=1) / num_words.clamp(min=1).sqrt()
-        condition = self.time(t) + self.pooled_in(pooled)
-
-        x = torch.cat([text_tokens + self.text_positions, picture_tokens], dim=1)
+        condition, x = self.time(t), picture_tokens
+        if config.max_text_tokens:
+            is_word = text.abs().amax(dim=2, keepdim=True) > 0  # [B, L, 1]
+            text_tokens = torch.where(is_word, self.text_in(text), self.padding_token)
+            num_words = is_word.sum(dim=1)
+            pooled = text.sum(dim=1) / num_words.clamp(min=1).sqrt()
+            condition = condition + self.pooled_in(pooled)
+            x = torch.cat([text_tokens + self.text_positions, picture_tokens], dim=1)
         condition = F.silu(condition)
         shared = self.modulation(condition).view(batch, 6, config.width)
         for block in self.blocks:

@@ -1,0 +1,50 @@
+"""Samples without captions as training data: a coin, a cloud in the plane, plain pictures."""
+
+import hashlib
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from imagespace.checkpoints import ModelConfig
+from imagespace.pictures.scatter import scatter
+from imagespace.pipeline import Model
+from imagespace.randomness import generator
+from imagespace.training.config import RunConfig
+from imagespace.training.data import TrainingData
+from imagespace.training.validation import ValidationSet
+
+NUM_DRAWN_PICTURES = 36
+
+
+class UncaptionedData(TrainingData):
+    """Points [N, D] or pictures [N, C, H, W]; a tenth of them, the last, are held out."""
+
+    def __init__(self, config: RunConfig, samples: Tensor) -> None:
+        self.config, self.training = config, config.training
+        num_train = max(1, len(samples) - len(samples) // 10)
+        self.train, self.held_out = samples[:num_train], samples[num_train:]
+        digest = hashlib.sha256(samples.contiguous().numpy().tobytes())
+        self.key = digest.hexdigest()[:16]
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        random = generator(self.training.seed, "samples", step)
+        rows = torch.randint(len(self.train), (self.training.batch_size,), generator=random)
+        return self.train[rows], torch.empty(len(rows), 0)
+
+    def validation(self) -> ValidationSet:
+        samples = self.held_out if len(self.held_out) else self.train
+        samples = samples[: self.training.num_validation]
+        return ValidationSet(samples, torch.empty(len(samples), 0))
+
+    def model_config(self) -> ModelConfig:
+        return self.config.model
+
+    def save_samples(self, model: Model, path: Path) -> None:
+        """A sheet of pictures; or a scatter of held-out points and as many drawn ones."""
+        if self.train.dim() == 4:
+            model.generate(num=NUM_DRAWN_PICTURES).save(path)
+            return
+        held_out = self.validation().x_0
+        drawn = model.sample(len(held_out), self.training.seed)
+        scatter({"data": held_out, "drawn": drawn}).save(path)
