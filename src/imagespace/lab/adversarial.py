@@ -148,7 +148,7 @@ def run(laboratory: Laboratory) -> Finding:
 
     def said(name: str, key: str, scale: float = 1.0, digits: int = 2) -> str:
         value, error = found[name][key]
-        return f"{scale * value:.{digits}f} +- {scale * error:.{digits}f}"
+        return f"{scale * value:.{digits}f} ± {scale * error:.{digits}f}"
 
     summary = (
         f"On 25 Gaussians in the plane, with {num_parameters['diffusion']:,} parameters against "

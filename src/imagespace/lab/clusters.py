@@ -241,7 +241,7 @@ def run(laboratory: Laboratory) -> Finding:
 
     def said(kind: str, space: str) -> str:
         row = table[kind, space]
-        return f"{row['auc']:.3f} +- {row['auc_error']:.3f}"
+        return f"{row['auc']:.3f} ± {row['auc_error']:.3f}"
 
     radical, structure = table["radical", "pixels"], table["structure", "pixels"]
     summary = (

@@ -105,7 +105,7 @@ def run(laboratory: Laboratory) -> Finding:
         f"The schedule, objective and training loop of the picture model, with a small perceptron "
         f"in place of its transformer, learnt from {len(flips):,} flips of a coin with P(heads) = "
         f"{HEADS_PROBABILITY} (of which {100 * seen_heads:.1f} % were heads). Of {num:,} points "
-        f"walked from noise in {NUM_STEPS} steps, {100 * heads:.2f} +- {100 * uncertainty:.2f} % "
+        f"walked from noise in {NUM_STEPS} steps, {100 * heads:.2f} ± {100 * uncertainty:.2f} % "
         f"(binomial) ended at heads, {z:.1f} standard errors from the truth when the chance in "
         f"the flips is counted too; {100 * strays:.2f} % ended near neither face. {words}. Each "
         f"flip is decided by the noise it starts from, since the walk itself draws none: "

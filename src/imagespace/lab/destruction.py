@@ -153,7 +153,7 @@ def run(laboratory: Laboratory) -> Finding:
     right.set_xlabel("time t")
 
     def half(name: str) -> str:
-        return f"t = {halves[name]:.3f} +- {errors[name]:.3f}"
+        return f"t = {halves[name]:.3f} ± {errors[name]:.3f}"
 
     summary = (
         f"At t = 1 nothing of the picture is left by construction; the question is when it goes. "

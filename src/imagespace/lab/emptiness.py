@@ -151,8 +151,8 @@ def run(laboratory: Laboratory) -> Finding:
         axis.set_xticks(range(len(points)), [name.replace(" ", "\n") for name in points])
 
     summary = (
-        f"Under the model {num} held-out glyphs cost {value:.2f} +- {real_error:.2f} bits per "
-        f"dimension (standard error over pictures) and {num} random points {noise_bits:.1f} +- "
+        f"Under the model {num} held-out glyphs cost {value:.2f} ± {real_error:.2f} bits per "
+        f"dimension (standard error over pictures) and {num} random points {noise_bits:.1f} ± "
         f"{noise_error:.1f}; the glyph is the cheaper one in {100 * order[UNIFORM]:.0f} % of the "
         f"pairs, in {100 * order[SHUFFLED]:.0f} % against shuffled glyphs and in "
         f"{100 * order[BLURRED]:.0f} % against smooth blobs. Over {num_dimensions:,} dimensions "

@@ -125,7 +125,7 @@ def run(laboratory: Laboratory) -> Finding:
 
     summary = (
         f"From {len(samples)} samples of N({MEAN}, {STD}^2), a diffusion model that is not told "
-        f"what kind of distribution it is came to within {value:.4f} +- {float(spread):.4f} nats "
+        f"what kind of distribution it is came to within {value:.4f} ± {float(spread):.4f} nats "
         f"of the truth (KL divergence; mean and standard error over {num_repeats} repetitions "
         f"with fresh samples). {words} by the rule of this experiment: {SMALL_DIVERGENCE} nats "
         f"or less is learnt, more than {LARGE_DIVERGENCE} is not. Maximum likelihood, which is "

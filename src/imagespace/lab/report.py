@@ -46,7 +46,7 @@ def write_finding(
 
 
 def headline(record: dict[str, Any]) -> str:
-    """The number with its uncertainty and unit: `27.3 +- 2.6 %`."""
+    """The number with its uncertainty and unit: `27.3 ± 2.6 %`."""
     spread = "" if record["uncertainty"] is None else f" ± {record['uncertainty']:.2g}"
     return f"{record['value']:.4g}{spread} {record['unit']}".rstrip()
 
