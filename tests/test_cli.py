@@ -131,6 +131,12 @@ def test_terminal_shows_the_walk(tmp_path):
         (["likelihood", "mine.png"], "this model's samples are 128x128"),
         (["likelihood", "gone.png"], "there is no such picture"),
         (["likelihood", "mine.png", "--probes", "1"], "must be at least 2"),
+        (["field", "fish", "--out", "x.txt"], "Name a .png file"),
+        (
+            ["generate", "fish", "--start", "mine.png", "--invert", "fish", "--sampler", "heun"],
+            "Leave out the sampler",
+        ),
+        (["train", "spiral"], "Add --recipe points"),
         (["lab", "run", "alchemy"], "Use one of size"),
         (["lab", "run", "size", "--out", "mine.png"], "is not a folder"),
         (["train", "moon", "--recipe", "points"], "is neither a known set nor a file"),

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from imagespace.cli import app
+from imagespace.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +148,26 @@ def test_lab_lists_and_runs(tmp_path, capsys):
     with Image.open(tmp_path / "lab" / "size.png") as figure:
         assert figure.width > 300
     assert "## size" in (tmp_path / "lab" / "findings.md").read_text()
+    # The same again is the lab's own; another seed, or a person's file, is not replaced unasked.
+    imagespace("lab", "run", "size", "--quick", "--out", tmp_path / "lab")
+    with pytest.raises(UserError, match="add --overwrite"):
+        imagespace("lab", "run", "size", "--quick", "--seed", 4, "--out", tmp_path / "lab")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "coin.json").write_text("{}")
+    with pytest.raises(UserError, match=r"coin\.json"):
+        imagespace("lab", "run", "size", "--quick", "--out", tmp_path / "mine")
+    assert not (tmp_path / "mine" / "size.png").exists()
+
+
+def test_a_mask_of_another_shape_pads_with_what_is_kept(horse, tmp_path):
+    """A wide picture is padded to a square; the padding is no place to draw."""
+    Image.new("L", (128, 64), 0).save(tmp_path / "black.png")
+    words = ("generate", "fish", "--num", 1, "--steps", 4, "--out", tmp_path / "kept.png")
+    black = tmp_path / "black.png"
+    imagespace(*words, "--start", black, "--mask", black)
+    kept = grey(tmp_path / "kept.png")
+    assert kept[32:96].max() <= 1
+    assert min(kept[:32].min(), kept[96:].min()) >= 254
 
 
 def test_autoguidance_guides_away_from_the_weaker(tmp_path):

@@ -66,11 +66,10 @@ def test_named_weights(name):
     r = torch.tensor([0.2, 1.0, 5.0], dtype=torch.float64)
     t, x_0 = schedule.time_at(r), torch.zeros(3, 1, dtype=torch.float64)
     off_by_one = x_0 + 1
-    options = {"schedule": name, "smallest_weighted_time": 1e-5}
-    min_snr = ObjectiveConfig(loss_weight="min_snr", min_snr_gamma=5, **options)
+    min_snr = ObjectiveConfig(schedule=name, loss_weight="min_snr", min_snr_gamma=5)
     error = squared_error(off_by_one, x_0, x_0, x_0, t, min_snr, schedule)
     assert error.tolist() == pytest.approx([5, 1, 0.04], rel=1e-4)
-    edm = ObjectiveConfig(loss_weight="edm", sigma_data=0.5, **options)
+    edm = ObjectiveConfig(schedule=name, loss_weight="edm", sigma_data=0.5)
     error = squared_error(off_by_one, x_0, x_0, x_0, t, edm, schedule)
     expected = [(v**2 + 0.25) / (0.5 * v) ** 2 for v in (0.2, 1.0, 5.0)]
     assert error.tolist() == pytest.approx(expected, rel=1e-4)

@@ -8,6 +8,7 @@ import torch
 from PIL import Image, ImageDraw
 
 import imagespace
+from imagespace.diffusion.objective import ObjectiveConfig
 from imagespace.errors import UserError
 from imagespace.pictures.scatter import scatter
 from imagespace.points import (
@@ -19,7 +20,7 @@ from imagespace.points import (
 )
 from imagespace.recipes import for_points, recipe
 from imagespace.training.loop import train
-from imagespace.training.uncaptioned_data import UncaptionedData
+from imagespace.training.uncaptioned_data import UncaptionedData, train_and_held_out
 
 
 def trained_on(points, folder, num_points_seen=200_000):
@@ -77,7 +78,9 @@ def test_a_list_becomes_its_points(tmp_path):
     [
         ("moon", None, "neither a known set nor a file"),
         ("a.csv", "1,2\n3\n", "line 2"),
-        ("a.csv", "1,2\n3,nan\n", "finite"),
+        ("a.csv", "1,2\n3,nan\n", "line 2"),
+        ("a.csv", "1,2\n3,1e300\n", "scale the points"),
+        ("a.txt", "1,2\n", "neither a list nor a drawing"),
         ("a.csv", "x,y\n", "no points"),
         ("a.png", "text", "not a readable picture"),
     ],
@@ -113,6 +116,55 @@ def test_clusters_are_learnt_and_likely(tmp_path):
     on, off = model.likelihood(points[:16]), model.likelihood(points[:16] * 0.5)
     assert float((on.log_probability - off.log_probability).min()) > 2
     assert not on.standard_error.any()  # in the plane the trace is exact
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        {"schedule": "edm", "time_distribution": "edm", "loss_weight": "edm"},
+        {"schedule": "rectified_flow", "prediction": "eps", "loss_weight": "eps"},
+        {
+            "schedule": "cosine",
+            "prediction": "v",
+            "loss_weight": "v",
+            "time_distribution": "uniform",
+        },
+        {"schedule": "ddpm_linear", "prediction": "eps", "loss_weight": "eps"},
+    ],
+    ids=lambda o: o["schedule"] + "-" + o.get("prediction", "x0"),
+)
+def test_every_schedule_and_prediction_draws_what_it_learnt(tmp_path, objective):
+    points = load_points("gaussians_8")
+    config = recipe("points", {"budget_images": 200_000})
+    model = config.model.model_copy(
+        update={
+            "objective": ObjectiveConfig.model_validate(objective),
+            "sampling": config.model.sampling.model_copy(update={"spacing": "karras"}),
+        }
+    )
+    config = config.model_copy(update={"model": model})
+    for _ in train(config, UncaptionedData(config, points), tmp_path / "run"):
+        pass
+    drawn = imagespace.load(tmp_path / "run").sample(2000)
+    distance, mode = torch.cdist(drawn, gaussian_centres(8)).min(dim=1)
+    assert torch.bincount(mode, minlength=8).min() > 80
+    # Twice the median of the data itself, std sqrt(2 ln 2).
+    assert float(distance.median()) < 2 * GAUSSIANS_STD * math.sqrt(2 * math.log(2))
+
+
+def test_a_sorted_list_is_held_out_at_random(tmp_path):
+    points = torch.linspace(-1, 1, 1000)[:, None]
+    train_points, held_out = train_and_held_out(points)
+    assert len(held_out) == 100
+    assert float(train_points.max()) > 0.98
+    assert float(held_out.min()) < -0.8
+    both = torch.cat([train_points, held_out]).sort(dim=0).values
+    assert torch.equal(both, points)
+
+
+def test_a_byte_order_mark_is_no_header(tmp_path):
+    (tmp_path / "excel.csv").write_bytes("\ufeff1,2\r\n3,4\r\n".encode())
+    assert load_points(str(tmp_path / "excel.csv")).tolist() == [[1, 2], [3, 4]]
 
 
 def test_run_folder_of_points_is_continued_and_drawn(tmp_path):
@@ -162,5 +214,13 @@ def test_drawn_list_is_the_drawn_points(tmp_path, monkeypatch):
     app(["generate", "--model", "run", "--num", "7", "--out", "x.png"], standalone_mode=False)
     with open("x.csv") as file:
         rows = [float(row[0]) for row in csv.reader(file)]
+    with pytest.raises(UserError, match="takes no prompt, start, film"):
+        app(["generate", "--model", "run", "--film", "x.webp"], standalone_mode=False)
+    with pytest.raises(UserError, match="exists"):
+        app(["generate", "--model", "run", "--out", "x.png"], standalone_mode=False)
+    app(
+        ["generate", "--model", "run", "--num", "7", "--out", "x.png", "--overwrite"],
+        standalone_mode=False,
+    )
     drawn = imagespace.load("run").sample(7)[:, 0].tolist()
     assert rows == pytest.approx(drawn, rel=1e-4)

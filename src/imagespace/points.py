@@ -1,6 +1,7 @@
 """Points to learn from: a coin, a Gaussian, shapes in the plane, a drawing, a list."""
 
 import csv
+import io
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,9 @@ from imagespace.errors import UserError
 from imagespace.randomness import generator
 
 NUM_POINTS = 20_000
+LARGEST_VALUE = 100.0  # the noise is of unit scale: points far beyond it would never be reached
 HEADS_PROBABILITY = 0.3
+DRAWING_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
 
 
 def coin(num: int, random: torch.Generator) -> Tensor:
@@ -100,12 +103,20 @@ def load_points(name_or_path: str, num: int = NUM_POINTS, seed: int = 0) -> Tens
         )
     if path.suffix.lower() == ".csv":
         return _read_csv(path)
+    if path.suffix.lower() not in DRAWING_SUFFIXES:
+        raise UserError(
+            str(path), "is neither a list nor a drawing", "Name it .csv, or save it as .png"
+        )
     return _read_drawing(path, num, generator(seed, "points", num))
 
 
 def _read_csv(path: Path) -> Tensor:
     rows: list[list[float]] = []
-    with path.open(newline="", encoding="utf-8") as file:
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # spreadsheets write a byte order mark
+    except UnicodeDecodeError:
+        raise UserError(str(path), "is not UTF-8 text", "Save it anew as CSV, UTF-8") from None
+    with io.StringIO(text, newline="") as file:
         for number, row in enumerate(csv.reader(file), start=1):
             if not row:
                 continue
@@ -116,11 +127,11 @@ def _read_csv(path: Path) -> Tensor:
                     continue  # the names of the columns
                 values = []
             num_values = len(rows[0]) if rows else max(1, len(values))
-            if len(values) != num_values or not all(map(math.isfinite, values)):
+            if len(values) != num_values or not all(abs(v) < LARGEST_VALUE for v in values):
                 raise UserError(
                     f"{path}, line {number}: {','.join(row)!r}",
-                    "every line must hold the same number of finite values",
-                    "Correct or remove the line",
+                    f"every line must hold as many values, each below {LARGEST_VALUE:g} in size",
+                    "Correct the line; scale the points so that most lie within 1 of 0",
                 )
             rows.append(values)
     if not rows:

@@ -1,11 +1,12 @@
 """`imagespace field` and `imagespace likelihood`: what the model answers at a point."""
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imagespace.cli.output import check_out_file, free_name
+from imagespace.cli.output import check_out_file, check_png_name, free_name, plain_warnings
 from imagespace.errors import UserError
 
 if TYPE_CHECKING:
@@ -33,17 +34,19 @@ def field(
     if num < 1:
         raise UserError(f"--num {num}", "at least one point must be shown", "Use 1 or more")
     target = out or free_name(Path(), f"{show} {prompt}", ".png")
+    check_png_name(target)
     check_out_file(target, overwrite)
     import torch
 
     from imagespace.pictures.contact_sheet import contact_sheet
     from imagespace.pictures.signed import signed_picture
-    from imagespace.pipeline import load, pixels_to_image, start_from, to_pixels
+    from imagespace.pipeline import PromptWarning, load, pixels_to_image, start_from, to_pixels
     from imagespace.pipeline.start import start_tensors
     from imagespace.randomness import picture_noise
 
     loaded = load(model)
-    loaded.check_field(show, at, prompt)
+    with plain_warnings():
+        loaded.check_field(show, at, prompt)
     shape = loaded.config.network.sample_shape
     if len(shape) != 3:
         raise UserError(f"model {model}", "draws points, not pictures", "Name another model")
@@ -51,6 +54,8 @@ def field(
         raise UserError(
             "prompt", "there is none to walk by", "Give one, or a --picture to stand at"
         )
+    # What there is to say of the prompt has been said.
+    warnings.simplefilter("ignore", PromptWarning)
     if picture is None:
         x_t, at = _point_of_a_walk(loaded, prompt, num, seed, at)
     else:
@@ -104,6 +109,7 @@ def likelihood(
                 "Resize it, or name another model",
             )
         x_0, _ = start_tensors(start_from(picture), loaded.config.network)
-        found = loaded.likelihood(x_0[None], prompt, seed, num_steps=steps, num_probes=probes)
+        with plain_warnings():
+            found = loaded.likelihood(x_0[None], prompt, seed, num_steps=steps, num_probes=probes)
         bits, error = (float(v) for v in found.bits_per_dimension(BITS_OF_A_GREY_LEVEL))
         print(f"{picture}  {bits:.3f} ± {error:.3f} bits/dim")

@@ -1,15 +1,13 @@
 """`imagespace generate`: from prompts to pictures."""
 
-import sys
 import time
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imagespace.cli.output import check_out_file, free_name
+from imagespace.cli.output import check_out_file, check_png_name, free_name, plain_warnings
 from imagespace.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
 # A film shows this many pictures at most: more would be too small to watch.
 FILMED_PICTURES = 8
 DEFAULT_NUM = 4
+LARGEST_NUM_POINTS = 1_000_000
 
 
 def generate(
@@ -112,6 +111,7 @@ def generate(
         raise UserError(f"--steps {steps}", "a walk has 1 to 1000 steps", "Use about 16")
     if guidance is not None and not 0 <= guidance <= 100:
         raise UserError(f"--guidance {guidance:g}", "must be from 0 to 100", "Use about 3")
+    # A model of points names its own files, once it is known to be one.
     target, folder = _target(out, (prompts or ["again"])[0], overwrite)
     if film is not None:
         from imagespace.pictures.film import check_film_name
@@ -125,20 +125,23 @@ def generate(
         from imagespace.pipeline import DEFAULT_MODEL, load, start_from
 
         loaded = load(model or DEFAULT_MODEL)
+        if loaded.config.network.kind == "perceptron":
+            if prompts or start_changed or negative or truncate or film:
+                raise UserError(
+                    f"model {loaded.source}",
+                    "draws points without text: it takes no prompt, start, film or second model",
+                    "Leave out all but --num, --seed, --steps, --sampler, --spacing, --eta, --out",
+                )
+            _save_points(loaded, num, seed, out, overwrite, sampling)
+            return
         if loaded.encoder is not None and not prompts:
             raise UserError("prompt", "there is none", 'Try: imagespace generate "fish"')
         begin = None if start is None else start_from(start, strength, mask, invert)
         weaker = None if autoguidance is None else load(autoguidance)
-        with warnings.catch_warnings(record=True) as remarks:
-            warnings.simplefilter("always")
+        with plain_warnings():
             settings = loaded.settings(
                 prompts or "", num, seed, negative, truncate, weaker, begin, **sampling
             )
-        for remark in remarks:
-            print(f"imagespace: warning: {remark.message}", file=sys.stderr)
-    if loaded.config.network.kind == "perceptron":
-        _save_points(loaded, num, seed, target, sampling)
-        return
     singles = [] if folder is None else _single_names(target, len(settings))
     for name in singles:
         check_out_file(name, overwrite)
@@ -162,22 +165,31 @@ def _target(out: Path | None, stem: str, overwrite: bool) -> tuple[Path, Path | 
         target = free_name(out or Path(), stem, ".png")
         check_out_file(target, overwrite=False)
         return target, out
-    if out.suffix.lower() != ".png":
-        if out.suffix:
-            raise UserError(f"--out {out}", "pictures are written as PNG", "Name a .png file")
+    if not out.suffix:
         raise UserError(str(out), "there is no such folder", f"Create it: mkdir -p {out}")
+    check_png_name(out)
     check_out_file(out, overwrite)
     return out, None
 
 
 def _save_points(
-    model: "Model", num: int, seed: int, target: Path, sampling: "SamplingOptions"
+    model: "Model",
+    num: int,
+    seed: int,
+    out: Path | None,
+    overwrite: bool,
+    sampling: "SamplingOptions",
 ) -> None:
     """What a model of points draws: a scatter picture, and the list beside it."""
     from imagespace.pictures.scatter import scatter
 
+    if num > LARGEST_NUM_POINTS:
+        raise UserError(
+            f"--num {num}", f"at most {LARGEST_NUM_POINTS:,} points at once", "Use several seeds"
+        )
+    target, _ = _target(out, f"{Path(model.source).name} points", overwrite)
     table = target.with_suffix(".csv")
-    check_out_file(table, overwrite=False)
+    check_out_file(table, overwrite)
     points = model.sample(num, seed, **sampling)
     scatter({model.source: points}).save(target)
     rows = (",".join(f"{value:.6g}" for value in point) for point in points.tolist())

@@ -1,6 +1,5 @@
 """`imagespace lab`: test what people say about diffusion."""
 
-import json
 import time
 from pathlib import Path
 from typing import Annotated
@@ -38,6 +37,9 @@ def run(
         bool, typer.Option("--quick", help="Smaller samples: all in ten minutes.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Of every random draw.")] = 0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what other settings found.")
+    ] = False,
 ) -> None:
     """Run an experiment: writes NAME.png, NAME.json and a page, and prints what it found."""
     from imagespace.lab.experiments import EXPERIMENTS, experiment_named
@@ -49,12 +51,20 @@ def run(
         raise UserError(str(out), "is not a folder", "Choose another --out")
     try:
         from imagespace.lab.laboratory import Laboratory
-        from imagespace.lab.report import findings_page, headline, write_finding
+        from imagespace.lab.report import (
+            PAGE_FILE,
+            findings_page,
+            headline,
+            stored_records,
+            write_finding,
+        )
     except ModuleNotFoundError as error:
         raise UserError(
             "lab", f"needs {error.name}", 'Install it: pip install "imagespace[lab]"'
         ) from None
     laboratory = Laboratory(model, data, quick, seed)
+    if not overwrite:
+        stored_records(out, laboratory)  # what is there must be this laboratory's own
     out.mkdir(parents=True, exist_ok=True)
     for experiment in chosen:
         started = time.perf_counter()
@@ -65,8 +75,7 @@ def run(
         print(f"  {record['verdict']}. {record['quantity']}: {headline(record)}")
         print(f"  {record['summary']}")
         print(f"  {out / experiment.name}.png  ({seconds:.0f} s)", flush=True)
-    stored = [out / f"{experiment.name}.json" for experiment in EXPERIMENTS]
-    records = [json.loads(p.read_text(encoding="utf-8")) for p in stored if p.is_file()]
-    page = out / "findings.md"
+    page = out / PAGE_FILE
+    records = stored_records(out, laboratory, skip_others=overwrite)
     page.write_text(findings_page(records, "."), encoding="utf-8")
     print(page)

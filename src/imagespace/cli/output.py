@@ -1,6 +1,10 @@
 """Where a command may write: checked before the work, so that nothing is lost after it."""
 
 import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from imagespace.errors import UserError
@@ -19,6 +23,12 @@ def check_out_file(path: Path, overwrite: bool) -> None:
         raise UserError(str(path), "cannot be written", "Choose a place that you may write to")
 
 
+def check_png_name(path: Path) -> None:
+    """Errors: UserError unless `path` is named as a PNG."""
+    if path.suffix.lower() != ".png":
+        raise UserError(f"--out {path}", "pictures are written as PNG", "Name a .png file")
+
+
 def free_name(folder: Path, stem: str, suffix: str) -> Path:
     """The first of stem.suffix, stem-2.suffix, ... that does not exist in `folder`."""
     clean = "".join(c if c.isalnum() else "-" for c in stem.lower()).strip("-")[:40] or "pictures"
@@ -27,3 +37,13 @@ def free_name(folder: Path, stem: str, suffix: str) -> Path:
         number += 1
         path = folder / f"{clean}-{number}{suffix}"
     return path
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Prints the warnings of its block as one plain line each, on stderr."""
+    with warnings.catch_warnings(record=True) as remarks:
+        warnings.simplefilter("always")
+        yield
+    for remark in remarks:
+        print(f"imagespace: warning: {remark.message}", file=sys.stderr)

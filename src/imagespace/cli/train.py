@@ -64,6 +64,10 @@ def train(
 
 def _picture_data(config: "RunConfig", folder: Path) -> "TrainingData":
     """The folder's pictures and captions, with remarks on what will not be read."""
+    from imagespace.points import POINT_SETS
+
+    if str(folder) in POINT_SETS and not folder.exists():
+        raise UserError(str(folder), "is a set of points, not pictures", "Add --recipe points")
     from imagespace.networks.transformer import TransformerConfig
     from imagespace.pictures.folder import read_folder
     from imagespace.text.vectors import load_text_encoder
@@ -103,8 +107,9 @@ def _dry_run(config: "RunConfig", data: "TrainingData") -> None:
     print(f"parameters      {parameters:,}")
     print(f"arithmetic      {str(state.dtype).removeprefix('torch.')}")
     print(f"peak memory     {memory_gb:.2f} GB")
-    print(f"start-up        {seconds[0]:.0f} s (compilation)")
-    print(f"speed           {rate:.0f} pictures/s")
+    noun = "points" if data.encoder is None else "pictures"
+    print(f"first step      {seconds[0]:.0f} s")
+    print(f"speed           {rate:.0f} {noun}/s")
     if training.budget_images is not None:
         print(f"expected time   {training.budget_images / rate / 60:.1f} minutes")
     else:

@@ -13,8 +13,9 @@ class Guidance(Denoiser):
     * a negative prompt: the prompt's against the other prompt's;
     * autoguidance (arXiv 2406.02507): a model's against a weaker one's under the same prompt.
 
-    w = 1 is off. Outside `interval` (low, high) of time the good answer stands alone: guidance at
-    the highest noise collapses variety and at the lowest only costs time (arXiv 2404.07724).
+    w = 1 is off. Outside `interval` (low, high) of the noise share the good answer stands alone:
+    guidance at the highest noise collapses variety and at the lowest only costs time (arXiv
+    2404.07724).
     `rescale` in [0, 1] moves the spread of each answer's values back towards that of the good
     answer: the share phi of x0_hat std(D_good) / std(x0_hat) (arXiv 2305.08891, eq. 15 and 16,
     there applied to v).
@@ -35,10 +36,10 @@ class Guidance(Denoiser):
     def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
         good = self.good(x_t, t)
         low, high = self.interval
-        if self.weight == 1 or not low <= float(t) <= high:
+        if self.weight == 1 or not low <= float(self.schedule.noise_share(t)) <= high:
             return good
         guided = good + (self.weight - 1) * (good - self.bad(x_t, t))
-        if self.rescale == 0:
+        if self.rescale == 0 or good[0].numel() == 1:  # one value has no spread
             return guided
         others = tuple(range(1, x_t.dim()))
         ratio = good.std(dim=others, keepdim=True) / guided.std(dim=others, keepdim=True)

@@ -83,8 +83,9 @@ def _slopes(
 ) -> tuple[Tensor, Tensor]:
     """(dz/du, estimates of the trace [K, B]) at one ratio."""
     t = denoiser.schedule.time_at(z.new_tensor(u).exp())
-    with torch.enable_grad():
-        z = z.detach().requires_grad_()
+    # A caller's inference mode would forbid gradients, and its tensors too: hence the copy.
+    with torch.inference_mode(False), torch.enable_grad():
+        z = z.clone().detach().requires_grad_()
         x0_hat = denoiser(denoiser.schedule.alpha(t) * z, t)
         if probes is None:
             traces = _exact_trace(x0_hat, z)[None]

@@ -35,15 +35,17 @@ class ObjectiveConfig(BaseModel):
     )
     min_snr_gamma: float = Field(5.0, gt=0)  # arXiv 2303.09556
     time_distribution: TimeDistribution = "logit_normal"
-    # Of logit(t): above zero leans towards noise. Larger pictures need more noise to hide the
-    # same content (arXiv 2301.11093), so the mean rises with the size.
+    # Of the logit of the noise share (t itself on the rectified flow): above zero leans towards
+    # noise. Larger pictures need more noise to hide the same content (arXiv 2301.11093), so the
+    # mean rises with the size.
     logit_mean: float = 0.4
     logit_std: float = Field(1.0, gt=0)
     # "edm": ln(sigma / alpha) is normal (arXiv 2206.00364, table 1).
     log_sigma_mean: float = -1.2
     log_sigma_std: float = Field(1.2, gt=0)
     sigma_data: float = Field(0.5, gt=0)
-    # 1 / t^2 of an x0-prediction seen as velocity explodes at t = 0: times below count as this.
+    # 1 / t^2 of an x0-prediction seen as velocity explodes at t = 0: smaller shares of noise count
+    # as this one.
     smallest_weighted_time: float = Field(0.05, gt=0, lt=1)
 
     def build_schedule(self) -> Schedule:
@@ -59,7 +61,8 @@ def sample_times(config: ObjectiveConfig, batch_size: int, random: torch.Generat
         return uniform.float()
     normal = torch.special.ndtri(uniform)
     if config.time_distribution == "logit_normal":
-        return torch.sigmoid(config.logit_mean + config.logit_std * normal).float()
+        share = torch.sigmoid(config.logit_mean + config.logit_std * normal)
+        return config.build_schedule().time_of_share(share).float()
     ratio = (config.log_sigma_mean + config.log_sigma_std * normal).exp()
     return config.build_schedule().time_at(ratio).clamp(max=1).float()
 
@@ -79,7 +82,8 @@ def squared_error(
         return (output - target).square().flatten(1).mean(dim=1)
     x0_hat = predicted_x0(output, x_t, t, schedule, config.prediction)
     error = (x0_hat - x_0).square().flatten(1).mean(dim=1)
-    return error * x0_error_weight(t.clamp(min=config.smallest_weighted_time), config, schedule)
+    smallest = schedule.time_of_share(t.new_tensor(config.smallest_weighted_time))
+    return error * x0_error_weight(t.clamp(min=smallest), config, schedule)
 
 
 def x0_error_weight(t: Tensor, config: ObjectiveConfig, schedule: Schedule) -> Tensor:

@@ -173,9 +173,9 @@ class RungeKutta45(Sampler):
     """The reference: Dormand-Prince 5(4) on the probability flow, as many substeps as it takes.
 
     A substep whose two solutions, of order 5 and 4, differ by more than `tolerance` (relative to
-    1 + |x|, root mean square of the worst picture) is halved and repeated (Hairer et al. 1993, II.4
-    and II.5). The flow's slope is undefined at t = 0: the walk stops short of it by `last_time`
-    and takes x0_hat.
+    1 + |x|, root mean square of the worst picture) is shortened and repeated (Hairer et al. 1993,
+    II.4 and II.5); so a picture depends on its batch, within the tolerance. The flow's slope is
+    undefined at t = 0: the walk stops short of it by `last_time` and takes x0_hat.
     """
 
     NODES = (0.0, 1 / 5, 3 / 10, 4 / 5, 8 / 9, 1.0)
@@ -274,8 +274,8 @@ def walk(
 ) -> Iterator[Step]:
     """Walks from x_start [B, ...] at times[0] to times[-1], yielding every step.
 
-    The times fall when drawing; a deterministic sampler also walks rising times, from a picture
-    to its noise.
+    The times fall when drawing; the one-step methods without noise also walk rising times, from
+    a picture to its noise.
     """
     x_t = x_start
     for index, (t, t_next) in enumerate(pairwise(times)):

@@ -36,6 +36,18 @@ class Schedule(ABC):
         """sigma_t / alpha_t, the noise on a picture of unit scale: EDM's sigma; may be infinite."""
         return self.sigma(t) / self.alpha(t)
 
+    def time_of_share(self, share: Tensor) -> Tensor:
+        """The time at which sigma / (alpha + sigma), the share of noise, is `share` in [0, 1].
+
+        On the rectified flow it is `share` itself: times that are meant for any schedule (bands,
+        intervals, strengths) are given as shares.
+        """
+        return self.time_at(share / (1 - share)).clamp(max=1)
+
+    def noise_share(self, t: Tensor) -> Tensor:
+        """sigma / (alpha + sigma): the inverse of `time_of_share`."""
+        return self.sigma(t) / (self.alpha(t) + self.sigma(t))
+
     def log_snr_half(self, t: Tensor) -> Tensor:
         """lambda_t = log(alpha_t / sigma_t), the clock of DPM-Solver (arXiv 2206.00927)."""
         return self.alpha(t).log() - self.sigma(t).log()
@@ -63,7 +75,7 @@ class RectifiedFlow(Schedule):
         return -torch.ones_like(t), torch.ones_like(t)
 
     def time_at(self, ratio: Tensor) -> Tensor:
-        return ratio / (1 + ratio)
+        return 1 / (1 + 1 / ratio)  # right at 0 and at infinity too
 
 
 class DDPMLinear(Schedule):

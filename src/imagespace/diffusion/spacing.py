@@ -70,6 +70,7 @@ def step_times(
     return [shift * t / (1 + (shift - 1) * t) for t in times]
 
 
-def times_from(times: list[float], start: float) -> list[float]:
-    """The part of a walk that begins at time `start` in (0, 1]: for a start from a picture."""
+def times_from(times: list[float], schedule: Schedule, strength: float) -> list[float]:
+    """The part of a walk that begins at the noise share `strength` in (0, 1], from a picture."""
+    start = float(schedule.time_of_share(torch.tensor(strength, dtype=torch.float64)))
     return [start, *[t for t in times if t < start]]

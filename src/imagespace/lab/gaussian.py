@@ -20,6 +20,7 @@ from imagespace.lab.figures import BLUE, GREEN, GREY, ORANGE, new_figure
 from imagespace.lab.finding import Finding, Verdict
 from imagespace.lab.laboratory import Laboratory
 from imagespace.points import gaussian
+from imagespace.training.uncaptioned_data import train_and_held_out
 
 MEAN, STD = 0.3, 0.5
 NUM_SAMPLES = 1000
@@ -54,8 +55,7 @@ def run(laboratory: Laboratory) -> Finding:
         model = replace(laboratory, seed=laboratory.seed + repeat).train_on_points(
             samples, num_seen
         )
-        # The training loop holds out the last tenth: nobody learns from it.
-        samples = samples[: NUM_SAMPLES - NUM_SAMPLES // 10]
+        samples, _ = train_and_held_out(samples)  # what the diffusion model learnt from
         mean, std = float(samples.mean()), float(samples.std(correction=0))
         s = model.schedule.time_at(torch.tensor(START_RATIO))
         alpha, sigma = float(model.schedule.alpha(s)), float(model.schedule.sigma(s))

@@ -10,9 +10,12 @@ from typing import Any
 import torch
 
 from imagespace import __version__
-from imagespace.lab.experiments import Experiment
+from imagespace.errors import UserError
+from imagespace.lab.experiments import EXPERIMENTS, Experiment
 from imagespace.lab.finding import Finding
 from imagespace.lab.laboratory import Laboratory
+
+PAGE_FILE = "findings.md"
 
 
 def write_finding(
@@ -45,6 +48,46 @@ def write_finding(
     return record
 
 
+def stored_records(
+    folder: Path, laboratory: Laboratory, skip_others: bool = False
+) -> list[dict[str, Any]]:
+    """The records in a folder, in the order of the experiments.
+
+    Errors: UserError for a file that is not the lab's or comes from another model, seed or size,
+    unless `skip_others`: nothing of a person's is replaced unasked, and one page has one set-up.
+    """
+    own = (laboratory.model_name, laboratory.quick, laboratory.seed)
+    records = []
+    for experiment in EXPERIMENTS:
+        path = folder / f"{experiment.name}.json"
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            found = (record["model"], record["quick"], record["seed"])
+            headline(record)
+        except FileNotFoundError:
+            if path.with_suffix(".png").exists() and not skip_others:
+                raise _not_ours(path.with_suffix(".png")) from None
+            continue
+        except (ValueError, KeyError, TypeError):
+            found = None
+        if found == own:
+            records.append(record)
+        elif not skip_others:
+            raise _not_ours(path)
+    page = folder / PAGE_FILE
+    if page.exists() and not records and not skip_others:
+        raise _not_ours(page)
+    return records
+
+
+def _not_ours(path: Path) -> UserError:
+    return UserError(
+        str(path),
+        "is there already, and not from this model, seed and size",
+        "Choose another --out, or add --overwrite",
+    )
+
+
 def headline(record: dict[str, Any]) -> str:
     """The number with its uncertainty and unit: `27.3 ± 2.6 %`."""
     spread = "" if record["uncertainty"] is None else f" ± {record['uncertainty']:.2g}"
@@ -54,7 +97,10 @@ def headline(record: dict[str, Any]) -> str:
 def findings_page(records: Iterable[dict[str, Any]], image_folder: str) -> str:
     """All findings as one page of Markdown; figures are named relative to the page."""
     records = list(records)
-    lines = ["| claim | verdict | measured |", "|---|---|---|"]
+    first = records[0]
+    size = "smaller samples" if first["quick"] else "full samples"
+    lines = [f"Model `{first['model']}`, seed {first['seed']}, {size}.", ""]
+    lines += ["| claim | verdict | measured |", "|---|---|---|"]
     for record in records:
         anchor = record["experiment"]
         lines.append(

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ DAMAGE = (
 _NUM_LISTED = 5  # broken files that a message names
 
 
-def open_picture(file: Path, image_size_px: int, num_channels: int) -> NDArray[np.uint8]:
+def open_picture(file: Path | BinaryIO, image_size_px: int, num_channels: int) -> NDArray[np.uint8]:
     """The first frame, upright, on white, padded to a square: uint8 [H, W, C]."""
     with Image.open(file) as opened:
         image: Image.Image = ImageOps.exif_transpose(opened)

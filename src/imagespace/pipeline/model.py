@@ -89,6 +89,16 @@ class Model:
         self._check_guidance(prompts, negative, weaker, merged.guidance)
         for text in dict.fromkeys([*prompts, *([negative] if negative else [])]):
             self._check_prompt(text, truncate)
+        if start is not None and start.inverted_prompt is not None:
+            if start.inverted_prompt:
+                self._check_prompt(start.inverted_prompt, truncate)
+            if any(sampling.get(key) is not None for key in ("sampler", "spacing", "eta")):
+                raise UserError(
+                    "inverted prompt",
+                    "a picture is redrawn by the DDIM steps that its noise was found with",
+                    "Leave out the sampler, the spacing and eta",
+                )
+            merged = merged.model_copy(update={"sampler": "ddim", "eta": None})
         return [
             PictureSettings(
                 prompt=text,
@@ -227,7 +237,7 @@ class Model:
                 yield step
             return
         times = step_times(sampling.num_steps, self.schedule, sampling.spacing, sampling.time_shift)
-        times = times_from(times, start.strength)
+        times = times_from(times, self.schedule, start.strength)
         x_t = self.schedule.add_noise(x_0, eps, torch.tensor(times[0]))
         if mask is not None:
             denoiser = Inpainting(denoiser, x_0, mask)
@@ -306,6 +316,8 @@ class Model:
                 f"this model's are {'x'.join(map(str, self.config.network.sample_shape))}",
                 "Resize it, or name another model",
             )
+        if prompt:
+            self._check_prompt(prompt, truncate=False)
         random = generator(seed, "likelihood")
         s = self.schedule.time_at(torch.tensor(start_ratio))
         x_s = self.schedule.add_noise(x_0, torch.randn(x_0.shape, generator=random), s)

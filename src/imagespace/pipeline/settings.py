@@ -51,6 +51,9 @@ def sampling_config(own: SamplingConfig, changes: SamplingOptions) -> SamplingCo
     values["sampler"], spacing = sampler_named(values["sampler"])
     if spacing is not None and changes.get("spacing") is None:
         values["spacing"] = spacing
+    named = spacing is not None or changes.get("spacing") is not None
+    if named and changes.get("time_shift") is None:
+        values["time_shift"] = 1.0  # a spacing that is asked for is meant as it is
     try:
         return SamplingConfig(**values)
     except ValidationError as error:

@@ -1,12 +1,13 @@
 """Starting elsewhere than at pure noise: from a picture, around a picture, from its own noise."""
 
 import hashlib
+import io
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
@@ -93,9 +94,20 @@ def start_tensors(
     x_0 = torch.from_numpy(_pixels(Path(start.picture), size, channels).transpose(2, 0, 1).copy())
     mask = None
     if start.mask:
-        drawn = _pixels(Path(start.mask), size, 1).transpose(2, 0, 1) >= 128
+        drawn = _mask(Path(start.mask), size).transpose(2, 0, 1)
         mask = torch.from_numpy(drawn.astype(np.float32))
     return x_0.float() / 127.5 - 1, mask
+
+
+def _mask(path: Path, size_px: int) -> NDArray[np.bool_]:
+    """Where a mask is white, [H, W, 1]; what pads it to a square is black, to be kept."""
+    inverted = io.BytesIO()
+    try:
+        with Image.open(path) as image:
+            ImageOps.invert(image.convert("L")).save(inverted, "PNG")
+    except DAMAGE:
+        raise UserError(str(path), "is not a readable picture", "Save it anew as PNG") from None
+    return open_picture(inverted, size_px, 1) < 128
 
 
 def _pixels(path: Path, size_px: int, num_channels: int) -> NDArray[np.uint8]:

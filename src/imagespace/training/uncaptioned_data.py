@@ -17,13 +17,22 @@ from imagespace.training.validation import ValidationSet
 NUM_DRAWN_PICTURES = 36
 
 
+def train_and_held_out(samples: Tensor) -> tuple[Tensor, Tensor]:
+    """Nine tenths of samples [N, ...] and the rest, chosen at random.
+
+    Lists are often sorted: their last tenth would be a region, not a sample.
+    """
+    order = torch.randperm(len(samples), generator=generator(0, "split", len(samples)))
+    num_train = max(1, len(samples) - len(samples) // 10)
+    return samples[order[:num_train]], samples[order[num_train:]]
+
+
 class UncaptionedData(TrainingData):
-    """Points [N, D] or pictures [N, C, H, W]; a tenth of them, the last, are held out."""
+    """Points [N, D] or pictures [N, C, H, W]; a tenth of them, chosen at random, is held out."""
 
     def __init__(self, config: RunConfig, samples: Tensor) -> None:
         self.config, self.training = config, config.training
-        num_train = max(1, len(samples) - len(samples) // 10)
-        self.train, self.held_out = samples[:num_train], samples[num_train:]
+        self.train, self.held_out = train_and_held_out(samples)
         digest = hashlib.sha256(samples.contiguous().numpy().tobytes())
         self.key = digest.hexdigest()[:16]
 

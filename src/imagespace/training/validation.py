@@ -11,7 +11,7 @@ from imagespace.networks.build import Network
 from imagespace.randomness import picture_noise
 
 NOISE_BANDS = (0.1, 0.3, 0.5, 0.7, 0.9)
-"""Times of the bands; neighbouring pictures take neighbouring bands."""
+"""Noise shares of the bands (times, on the rectified flow); neighbours take different bands."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,9 @@ class ValidationSet:
         """Mean squared error of x0_hat in each band (pixels in [-1, 1])."""
         schedule = config.objective.build_schedule()
         in_pixels = config.objective.model_copy(update={"loss_weight": "x0"})
-        t = torch.tensor(NOISE_BANDS).repeat(len(self.x_0) // len(NOISE_BANDS) + 1)
-        t = t[: len(self.x_0)]
+        share = torch.tensor(NOISE_BANDS).repeat(len(self.x_0) // len(NOISE_BANDS) + 1)
+        share = share[: len(self.x_0)]
+        t = schedule.time_of_share(share)
         errors = []
         for rows in torch.arange(len(self.x_0)).split(128):
             x_0 = self.x_0[rows]
@@ -43,4 +44,4 @@ class ValidationSet:
         error = torch.cat(errors)
         # Fewer pictures than bands leave some bands empty.
         bands = NOISE_BANDS[: len(self.x_0)]
-        return {f"t={band:g}": float(error[t == band].mean()) for band in bands}
+        return {f"t={band:g}": float(error[share == band].mean()) for band in bands}
