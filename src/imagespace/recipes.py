@@ -64,7 +64,7 @@ def points(budget: Budget, seed: int) -> RunConfig:
 RECIPES: dict[str, Callable[[Budget, int], RunConfig]] = {"glyphs": glyphs, "points": points}
 DEFAULT_BUDGETS: dict[str, Budget] = {
     "glyphs": {"budget_minutes": 30.0},
-    "points": {"budget_images": 1_000_000},
+    "points": {"budget_images": 800_000},
 }
 
 

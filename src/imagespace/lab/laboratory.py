@@ -101,7 +101,7 @@ class Laboratory:
         return torch.randn(shape, generator=self.random(stream, *numbers))
 
     def train_on_points(self, points: Tensor, num_points_seen: int) -> Model:
-        """A toy model, trained by the same loop; 1,000,000 points take about ten seconds."""
+        """A toy model, trained by the same loop; 1,000,000 points take about twenty seconds."""
         config = recipe("points", {"budget_images": num_points_seen}, self.seed)
         return self.train_on(points, for_points(config, points.shape[1]))
 
