@@ -9,14 +9,17 @@ import torch
 from safetensors.torch import load_file
 
 import imagespace
+from imagespace.checkpoints import ModelConfig, SamplingConfig
 from imagespace.errors import UserError
+from imagespace.networks.transformer import TransformerConfig
 from imagespace.pictures.folder import read_folder
 from imagespace.text.vectors import load_text_encoder
 from imagespace.training.captions import build_caption_table
-from imagespace.training.config import TrainingConfig
+from imagespace.training.config import RunConfig, TrainingConfig
 from imagespace.training.loop import TrainingState, train
 from imagespace.training.picture_data import PictureData
 from imagespace.training.precision import fastest_dtype, matrix_product_rate
+from imagespace.training.uncaptioned_data import UncaptionedData
 
 
 @pytest.fixture(scope="module")
@@ -175,3 +178,34 @@ def test_every_weight_has_one_optimiser(tiny_run):
     assert sorted(owned) == sorted(id(p) for p in state.network.parameters())
     matrices = state.optimizers[0].param_groups[0]["params"]
     assert len(matrices) == 4 * tiny_run.model.network.depth
+
+
+def test_colour_pictures_without_captions_are_learnt(tmp_path):
+    """Plain red and plain green squares: what is drawn is one of the two, and never blue."""
+    red, green = torch.tensor([0.9, -0.9, -0.9]), torch.tensor([-0.9, 0.9, -0.9])
+    pictures = torch.stack([red, green] * 100)[:, :, None, None].expand(200, 3, 8, 8)
+    network = TransformerConfig(
+        image_size_px=8,
+        patch_size_px=4,
+        num_channels=3,
+        width=64,
+        depth=2,
+        num_heads=2,
+        max_text_tokens=0,
+    )
+    model = ModelConfig(
+        network=network, sampling=SamplingConfig(sampler="ddpm", num_steps=20, guidance=1.0)
+    )
+    training = TrainingConfig(
+        budget_images=24_000, batch_size=64, warmup_steps=20, evaluations=1, compile=False
+    )
+    config = RunConfig(recipe="colour", model=model, training=training)
+    for _ in train(config, UncaptionedData(config, pictures.contiguous()), tmp_path / "run"):
+        pass
+    drawn = imagespace.load(tmp_path / "run").generate(num=40)
+    means = drawn.pixels.mean(axis=(1, 2)) / 127.5 - 1
+    distance = np.stack([np.abs(means - colour.numpy()).max(axis=1) for colour in (red, green)])
+    assert distance.min(axis=0).max() < 0.4
+    assert set(distance.argmin(axis=0)) == {0, 1}
+    assert drawn[0].mode == "RGB"
+    assert next((tmp_path / "run" / "samples").glob("*.png")).stat().st_size > 100
