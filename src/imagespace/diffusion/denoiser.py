@@ -15,9 +15,6 @@ Prediction = Literal["x0", "eps", "v", "velocity"]
 
 # Below these scales x0 or eps cannot be read off x_t, and a division would only amplify rounding.
 SMALLEST_SCALE = 1e-4
-# Of a noise prediction: at pure noise x0 would be 0 / 0, and a network's error over 0. The signal
-# is taken to end at EDM's largest noise-to-signal ratio.
-SMALLEST_SIGNAL = 1 / 80
 
 
 def predicted_x0(
@@ -33,7 +30,7 @@ def predicted_x0(
     if prediction == "x0":
         return output
     if prediction == "eps":
-        return (x_t - sigma * output) / alpha.clamp(min=SMALLEST_SIGNAL)
+        return (x_t - sigma * output) / alpha.clamp(min=schedule.smallest_signal)
     if prediction == "v":
         return (alpha * x_t - sigma * output) / (alpha.square() + sigma.square())
     alpha_rate, sigma_rate = schedule.rates(t)

@@ -13,8 +13,16 @@ from torch import Tensor
 ScheduleName = Literal["rectified_flow", "ddpm_linear", "cosine", "edm"]
 
 
+# Where a schedule ends without signal, reading x0 off a noise prediction would divide a network's
+# error by 0: there the signal is taken to end at EDM's largest noise-to-signal ratio.
+SMALLEST_SIGNAL = 1 / 80
+
+
 class Schedule(ABC):
     """Signal and noise scales as functions of time; all tensors broadcast, float32."""
+
+    smallest_signal = 0.0
+    """Alpha is taken as no less than this where x0 is read off a noise prediction."""
 
     @abstractmethod
     def alpha(self, t: Tensor) -> Tensor:
@@ -64,6 +72,8 @@ class Schedule(ABC):
 
 class RectifiedFlow(Schedule):
     """alpha_t = 1 - t, sigma_t = t: straight lines (arXiv 2209.03003, 2210.02747)."""
+
+    smallest_signal = SMALLEST_SIGNAL
 
     def alpha(self, t: Tensor) -> Tensor:
         return 1 - t
@@ -124,6 +134,8 @@ class DDPMLinear(Schedule):
 
 class Cosine(Schedule):
     """alpha_t = cos(pi t / 2), sigma_t = sin(pi t / 2) (arXiv 2102.09672 without its offset)."""
+
+    smallest_signal = SMALLEST_SIGNAL
 
     def alpha(self, t: Tensor) -> Tensor:
         # cos(pi / 2) is -4e-8 in float32: a scale is never negative.

@@ -91,7 +91,9 @@ def _not_ours(path: Path) -> UserError:
 def headline(record: dict[str, Any]) -> str:
     """The number with its uncertainty and unit: `27.3 ± 2.6 %`."""
     spread = "" if record["uncertainty"] is None else f" ± {record['uncertainty']:.2g}"
-    return f"{record['value']:.4g}{spread} {record['unit']}".rstrip()
+    value = record["value"]
+    shown = f"{value:,.0f}" if abs(value) >= 1e5 else f"{value:.4g}"
+    return f"{shown}{spread} {record['unit']}".rstrip()
 
 
 def findings_page(records: Iterable[dict[str, Any]], image_folder: str) -> str:
