@@ -5,7 +5,8 @@
 In one run: the ceilings (square float32 and bfloat16 products), then whole training steps (forward,
 backward, Muon + AdamW, average) of the same network: eager float32, and as `imagespace train` runs
 it. Also what the two departures from torch's defaults bring: attention as two products against the
-fused CPU kernel, and the allocator that keeps freed memory.
+fused CPU kernel, the allocator that keeps freed memory, and the network's matrix products alone at
+their own shapes: the share of the ceiling that no arrangement of the other work could exceed.
 """
 
 import argparse
@@ -14,16 +15,17 @@ import platform
 import resource
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 
 from imagespace.checkpoints import ModelConfig
 from imagespace.networks.transformer import TransformerConfig, training_flops_per_picture
+from imagespace.precision import fastest_dtype, has_compiler, matrix_product_rate
 from imagespace.training.allocator import keep_freed_memory
 from imagespace.training.config import RunConfig, TrainingConfig
-from imagespace.training.loop import TrainingState, has_compiler
-from imagespace.training.precision import fastest_dtype, matrix_product_rate
+from imagespace.training.loop import TrainingState
 
 
 def pictures_per_second(
@@ -69,6 +71,31 @@ def attention_times(config: TransformerConfig, batch: int, dtype: torch.dtype) -
     return {"fused_ms": milliseconds(fused), "two_products_ms": milliseconds(products)}
 
 
+def products_alone(config: TransformerConfig, batch: int, dtype: torch.dtype) -> float:
+    """Seconds of one step's products (forward, both gradients) and nothing else, cache-warm."""
+    hidden = 64 * round(config.width * 8 / 3 / 64)
+    patch_values = config.num_channels * config.patch_size_px**2
+    rows, width = batch * config.num_tokens, config.width
+    shapes = [(width, 3 * width), (width, width), (width, 2 * hidden), (hidden, width)]
+    layers = [(rows, *shape, config.depth) for shape in shapes]
+    picture_rows = batch * config.num_patches
+    layers += [(picture_rows, patch_values, width, 1), (picture_rows, width, patch_values, 1)]
+    total = 0.0
+    for num_rows, num_in, num_out, repeats in layers:
+        x = torch.randn(num_rows, num_in, dtype=dtype)
+        weight = torch.randn(num_out, num_in, dtype=dtype)
+        gradient = torch.randn(num_rows, num_out, dtype=dtype)
+        calls = [partial(torch.mm, x, weight.T), partial(torch.mm, gradient, weight)]
+        calls.append(partial(torch.mm, gradient.T, x))
+        total += repeats * sum(milliseconds(call) for call in calls) / 1000
+    heads = batch * config.num_heads
+    query = torch.randn(heads, config.num_tokens, width // config.num_heads, dtype=dtype)
+    weights = torch.randn(heads, config.num_tokens, config.num_tokens, dtype=dtype)
+    inner = milliseconds(partial(torch.bmm, query, query.mT))  # scores, and two like it backward
+    outer = milliseconds(partial(torch.bmm, weights, query))  # mixing, and its like backward
+    return total + config.depth * (2 * inner + 4 * outer) / 1000
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--size", type=int, default=4)
@@ -90,6 +117,7 @@ def main() -> None:
     keep_freed_memory()
     ours = pictures_per_second(config, dtype, has_compiler(), arguments.seconds)
     eager = pictures_per_second(config, torch.float32, False, arguments.seconds)
+    alone = arguments.batch_size * flops / products_alone(network, arguments.batch_size, dtype)
     report = {
         "machine": platform.processor() or platform.machine(),
         "threads": torch.get_num_threads(),
@@ -108,6 +136,7 @@ def main() -> None:
         "model_gflops": ours * flops / 1e9,
         "share_of_bfloat16_ceiling": ours * flops / ceilings["bfloat16"],
         "share_of_best_ceiling": ours * flops / max(ceilings.values()),
+        "products_alone_share_of_bfloat16_ceiling": alone / ceilings["bfloat16"],
         "times_eager_float32": ours / eager,
         "attention": attention_times(network, arguments.batch_size, dtype),
         "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,

@@ -7,7 +7,7 @@ import imagespace
 
 ROOT = Path(imagespace.__file__).parent
 ROWS = [
-    {"errors", "randomness"},
+    {"errors", "randomness", "precision"},
     {"pictures", "points", "text", "diffusion", "networks"},
     {"checkpoints"},
     {"pipeline"},

@@ -17,7 +17,8 @@ class TrainingConfig(BaseModel):
     # Exactly one of the two budgets; the learning rate reaches zero at its end.
     budget_images: int | None = Field(None, ge=1)
     budget_minutes: float | None = Field(None, gt=0)
-    matrix_learning_rate: float = Field(2e-3, gt=0)  # Muon's
+    matrix_optimizer: Literal["muon", "adamw"] = "muon"  # of the blocks' matrices
+    matrix_learning_rate: float = Field(2e-3, gt=0)
     other_learning_rate: float = Field(1e-3, gt=0)  # AdamW's
     weight_decay: float = Field(0.05, ge=0)
     warmup_steps: int = Field(200, ge=0)

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from imagespace.checkpoints import ModelConfig
 from imagespace.pipeline import Model
+from imagespace.pipeline.band_loss import ValidationSet
 from imagespace.text.vectors import TextEncoder
-from imagespace.training.validation import ValidationSet
 
 
 class TrainingData(ABC):

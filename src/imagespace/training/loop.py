@@ -1,7 +1,6 @@
 """The training loop: a generator, so that progress bars and films live with the caller."""
 
 import math
-import shutil
 import time
 import warnings
 from collections.abc import Callable, Generator
@@ -17,6 +16,8 @@ from imagespace.diffusion.objective import sample_times, squared_error
 from imagespace.errors import UserError
 from imagespace.networks.build import build_network
 from imagespace.pipeline import Model
+from imagespace.pipeline.band_loss import ValidationSet
+from imagespace.precision import fastest_dtype, has_compiler
 from imagespace.randomness import generator
 from imagespace.training.allocator import keep_freed_memory
 from imagespace.training.budget import fraction_done, learning_rate_factor
@@ -24,9 +25,7 @@ from imagespace.training.config import RunConfig
 from imagespace.training.data import TrainingData
 from imagespace.training.ema import PowerEMA
 from imagespace.training.muon import Muon
-from imagespace.training.precision import fastest_dtype
 from imagespace.training.run_folder import RunFolder
-from imagespace.training.validation import ValidationSet
 
 # When the weights are kept that autoguidance later guides away from.
 EARLY_FRACTION = 0.15
@@ -65,8 +64,21 @@ class TrainingState:
         for name, parameter in self.network.named_parameters():
             is_matrix = name.startswith("blocks.") and name.endswith(".weight")
             (matrices if is_matrix and parameter.dim() == 2 else others).append(parameter)
-        self.optimizers: list[torch.optim.Optimizer] = [
-            Muon(matrices, training.matrix_learning_rate, training.weight_decay, dtype),
+        of_matrices: torch.optim.Optimizer
+        if training.matrix_optimizer == "muon":
+            of_matrices = Muon(
+                matrices, training.matrix_learning_rate, training.weight_decay, dtype
+            )
+        else:
+            of_matrices = torch.optim.AdamW(
+                matrices,
+                training.matrix_learning_rate,
+                (0.9, 0.95),
+                weight_decay=training.weight_decay,
+                foreach=True,
+            )
+        self.optimizers = [
+            of_matrices,
             torch.optim.AdamW(
                 others, training.other_learning_rate, (0.9, 0.95), weight_decay=0.0, foreach=True
             ),
@@ -126,11 +138,6 @@ class TrainingState:
             parameter = parameters[name]
             owner[id(parameter)].state[parameter][moment] = value
         self.step, self.elapsed_s = int(state["step"]), float(state["elapsed_s"])
-
-
-def has_compiler() -> bool:
-    """Whether torch.compile can build its C++ here."""
-    return any(shutil.which(name) for name in ("g++", "clang++", "c++"))
 
 
 def prepare(config: RunConfig, dtype: torch.dtype | None = None) -> TrainingState:
@@ -235,6 +242,9 @@ def evaluate(
     losses = validation.loss(network.eval(), config.model, config.training.seed, state.dtype)
     # The run can be drawn from while it goes on.
     save_model(run.model, state.ema.weights, model)
+    halved = {name: weight.half() for name, weight in state.ema.weights.items()}
+    images = state.step * config.training.batch_size
+    save_model(run.history / f"images-{images:010d}.safetensors", halved, model)
     sha256 = tensors_sha256(state.ema.weights)[:16]
     drawing = Model(model, network, data.encoder, sha256, str(run.path))
     data.save_samples(drawing, run.samples / f"step-{state.step:08d}.png")

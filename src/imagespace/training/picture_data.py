@@ -10,12 +10,12 @@ from imagespace.checkpoints import ModelConfig
 from imagespace.errors import UserError
 from imagespace.pictures.folder import PictureSet
 from imagespace.pipeline import Model, from_pixels
+from imagespace.pipeline.band_loss import ValidationSet
 from imagespace.randomness import generator
 from imagespace.text.vectors import TextEncoder
 from imagespace.training.captions import build_caption_table
 from imagespace.training.config import RunConfig
 from imagespace.training.data import TrainingData
-from imagespace.training.validation import ValidationSet
 
 
 class PictureData(TrainingData):

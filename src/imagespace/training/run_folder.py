@@ -33,6 +33,7 @@ class RunFolder:
         self.metrics = path / METRICS_FILE
         self.model = path / MODEL_FILE
         self.early = path / EARLY_MODEL_FILE
+        self.history = path / "history"
 
     def open(self, config: RunConfig, data_key: str) -> None:
         """Creates the folder, or checks that it holds an interrupted run of the same command.
@@ -78,13 +79,14 @@ class RunFolder:
             ) from None
 
     def _make_folders(self) -> None:
-        for folder in (self.samples, self.checkpoints):
+        for folder in (self.samples, self.checkpoints, self.history):
             folder.mkdir(parents=True, exist_ok=True)
         self._lock()
 
     def _foreign_files(self) -> set[str]:
         """What a run that was killed in its first moment cannot have left."""
-        left = {self.samples.name, self.checkpoints.name, LOCK_FILE, "config.partial"}
+        folders = {self.samples.name, self.checkpoints.name, self.history.name}
+        left = folders | {LOCK_FILE, "config.partial"}
         return {path.name for path in self.path.iterdir()} - left
 
     def _lock(self) -> None:

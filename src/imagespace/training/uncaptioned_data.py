@@ -9,10 +9,10 @@ from torch import Tensor
 from imagespace.checkpoints import ModelConfig
 from imagespace.pictures.scatter import scatter
 from imagespace.pipeline import Model
+from imagespace.pipeline.band_loss import ValidationSet
 from imagespace.randomness import generator
 from imagespace.training.config import RunConfig
 from imagespace.training.data import TrainingData
-from imagespace.training.validation import ValidationSet
 
 NUM_DRAWN_PICTURES = 36
 

@@ -1,5 +1,6 @@
 """Which arithmetic this machine is fast at, found by timing it at the start."""
 
+import shutil
 import time
 
 import torch
@@ -34,3 +35,8 @@ def fastest_dtype() -> torch.dtype:
     half = matrix_product_rate(torch.bfloat16)
     full = matrix_product_rate(torch.float32)
     return torch.bfloat16 if half > 1.3 * full else torch.float32
+
+
+def has_compiler() -> bool:
+    """Whether torch.compile can build its C++ here."""
+    return any(shutil.which(name) for name in ("g++", "clang++", "c++"))

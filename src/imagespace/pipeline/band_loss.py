@@ -22,10 +22,10 @@ class ValidationSet:
     condition: Tensor
 
     @torch.inference_mode()
-    def loss(
+    def errors(
         self, network: Network, config: ModelConfig, seed: int, dtype: torch.dtype
-    ) -> dict[str, float]:
-        """Mean squared error of x0_hat in each band (pixels in [-1, 1])."""
+    ) -> dict[str, Tensor]:
+        """Squared errors of x0_hat (pixels in [-1, 1]), each picture's in the band it is given."""
         schedule = config.objective.build_schedule()
         in_pixels = config.objective.model_copy(update={"loss_weight": "x0"})
         share = torch.tensor(NOISE_BANDS).repeat(len(self.x_0) // len(NOISE_BANDS) + 1)
@@ -44,4 +44,11 @@ class ValidationSet:
         error = torch.cat(errors)
         # Fewer pictures than bands leave some bands empty.
         bands = NOISE_BANDS[: len(self.x_0)]
-        return {f"t={band:g}": float(error[share == band].mean()) for band in bands}
+        return {f"t={band:g}": error[share == band] for band in bands}
+
+    def loss(
+        self, network: Network, config: ModelConfig, seed: int, dtype: torch.dtype
+    ) -> dict[str, float]:
+        """The mean of `errors` in each band."""
+        errors = self.errors(network, config, seed, dtype)
+        return {band: float(error.mean()) for band, error in errors.items()}
