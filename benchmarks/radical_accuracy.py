@@ -1,7 +1,8 @@
 """Does a picture drawn for a noun carry the radical that means it?
 
 Draws pictures for twenty plain nouns, asks the radical judge which radical each shows, and prints
-the hit rates beside the judge's accuracy on real glyphs that it never saw and the chance rates.
+the hit rates beside the judge's accuracy on real glyphs that it never saw (where each radical that
+Unihan lists for a character is right) and the chance rates.
 With --held-out, also for definitions that the model never trained on.
 
 Run: python benchmarks/radical_accuracy.py --model glyphs --num-per-prompt 32 --out report.json
@@ -119,10 +120,12 @@ def main() -> None:
     args = parser.parse_args()
     judge = load_radical_judge()
     model = load(args.model)
-    glyphs, radicals = real_glyphs(held_out=True)
+    glyphs, radicals, listed = real_glyphs(held_out=True)
     report: dict[str, Any] = {"model": args.model, "model_sha256": model.sha256}
     report |= {"num_per_prompt": args.num_per_prompt, "seed": args.seed}
-    hits = judge.predict(glyphs) == radicals
+    predicted = judge.predict(glyphs)
+    hits = listed[np.arange(len(listed)), predicted - 1]
+    first = report["judge_first_listed_only"] = rate(predicted == radicals)
     own = report["judge_on_unseen_real_glyphs"] = rate(hits)
     plain = hits[np.isin(radicals, [noun.radical for noun in NOUNS])]
     own_nouns = report["judge_on_the_nouns_radicals"] = rate(plain)
@@ -130,6 +133,7 @@ def main() -> None:
     nouns = report["nouns"] = judge_nouns(model, judge, args.num_per_prompt, args.seed)
     print(f"all nouns, strict         {percent(nouns['overall'])}")
     print(f"judge, unseen real glyphs {percent(own)}")
+    print(f"  first listed only       {percent(first)}")
     print(f"  of the nouns' radicals  {percent(own_nouns)}")
     print(f"chance: {chance['uniform']:.1%} uniform, {chance['any_character']:.1%} any character")
     if args.held_out is not None:

@@ -131,8 +131,8 @@ def test_held_out_characters_are_a_tenth() -> None:
 
 @needs_glyphs
 def test_judge_knows_unseen_real_glyphs() -> None:
-    pixels, radicals = real_glyphs(held_out=True, limit=400)
-    hits = load_radical_judge().predict(pixels) == radicals
+    pixels, radicals, listed = real_glyphs(held_out=True, limit=400)
+    hits = listed[np.arange(len(listed)), load_radical_judge().predict(pixels) - 1]
     # SOURCE.json records 93.8 % of all, and more where the nouns' radicals are concerned.
     assert np.mean(hits) >= 0.9
     assert np.mean(hits[np.isin(radicals, [noun.radical for noun in NOUNS])]) >= 0.95
@@ -141,7 +141,7 @@ def test_judge_knows_unseen_real_glyphs() -> None:
 @needs_glyphs
 def test_judge_answers_alike_at_any_input_size() -> None:
     judge = load_radical_judge()
-    large, _ = real_glyphs(held_out=False, limit=60, image_size_px=256)
+    large, *_ = real_glyphs(held_out=False, limit=60, image_size_px=256)
     answers = [judge.predict(large)]
     for size_px in (128, 64, 96):
         sized = [Image.fromarray(p).resize((size_px, size_px), Image.Resampling.BOX) for p in large]

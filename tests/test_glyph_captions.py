@@ -89,6 +89,16 @@ def test_simplified_radical_mark_is_no_other_radical() -> None:
     assert read_unihan(unihan_folder())[ord("红")].radical == 120  # "120'.3"
 
 
+@needs_unihan
+def test_radicals_that_other_indices_list() -> None:
+    entries = read_unihan(unihan_folder())
+    # Dust stands under earth, and in Adobe-Japan1-6 under deer as well; a fish under fish alone.
+    assert (entries[ord("塵")].radical, entries[ord("塵")].other_radicals) == (32, (198,))
+    assert entries[ord("匹")].other_radicals == (10, 22)
+    assert entries[ord("魚")].other_radicals == ()
+    assert glyph_row(ord("塵"), entries[ord("塵")])["other_radicals"] == [198]
+
+
 def test_every_radical_has_a_name_and_a_meaning() -> None:
     names = [radical_name(number) for number in range(1, NUM_RADICALS + 1)]
     assert len(set(names)) == NUM_RADICALS

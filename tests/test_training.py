@@ -11,14 +11,15 @@ from safetensors.torch import load_file
 import imagespace
 from imagespace.checkpoints import ModelConfig, SamplingConfig
 from imagespace.errors import UserError
+from imagespace.evaluation.curves import replay
 from imagespace.networks.transformer import TransformerConfig
 from imagespace.pictures.folder import read_folder
+from imagespace.precision import fastest_dtype, matrix_product_rate
 from imagespace.text.vectors import load_text_encoder
 from imagespace.training.captions import build_caption_table
 from imagespace.training.config import RunConfig, TrainingConfig
 from imagespace.training.loop import TrainingState, train
 from imagespace.training.picture_data import PictureData
-from imagespace.training.precision import fastest_dtype, matrix_product_rate
 from imagespace.training.uncaptioned_data import UncaptionedData
 
 
@@ -53,6 +54,22 @@ def test_interrupted_run_continues_exactly(tiny_run, pictures, encoder, tmp_path
     whole = load_file(tmp_path / "whole" / "model.safetensors")
     parts = load_file(tmp_path / "parts" / "model.safetensors")
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_weights_are_kept_at_every_evaluation(tiny_run, pictures, encoder, tmp_path):
+    run = tmp_path / "run"
+    seen = [
+        progress.num_images
+        for progress in train(tiny_run, PictureData(tiny_run, pictures, encoder), run)
+        if progress.evaluation
+    ]
+    kept = list(replay(imagespace.load(run)))
+    assert [num_images for num_images, _ in kept] == seen == [0, 80, 160]
+    last, final = kept[-1][1].network.state_dict(), imagespace.load(run).network.state_dict()
+    for name, weight in final.items():
+        torch.testing.assert_close(last[name], weight, rtol=1e-3, atol=1e-6)
+    first = kept[0][1].network.state_dict()
+    assert not all(torch.equal(first[name], final[name]) for name in final)
 
 
 def test_early_weights_serve_autoguidance(tiny_run, pictures, encoder, tmp_path):

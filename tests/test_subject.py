@@ -1,0 +1,97 @@
+"""What is measured is what is said: unseen pictures, their captions, planted copies."""
+
+import numpy as np
+import pytest
+import torch
+
+from imagespace.errors import UserError
+from imagespace.evaluation.copies import nearest_distances
+from imagespace.evaluation.newness import copies_in_features, losses
+from imagespace.evaluation.quality import blurred, uniform_noise
+from imagespace.evaluation.subject import Subject, pictures_of
+from imagespace.networks.build import build_network
+from imagespace.pictures.folder import read_folder
+from imagespace.pipeline import Model
+from imagespace.text.vectors import load_text_encoder
+
+
+@pytest.fixture(scope="module")
+def subject(shapes_folder, tiny_run):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = build_network(tiny_run.model.network)
+        # The answer of a new network is zero everywhere; these weights give a picture.
+        torch.nn.init.normal_(network.patch_out.weight, std=0.1)
+    model = Model(tiny_run.model, network, load_text_encoder(), "", "tiny")
+    return Subject(model, read_folder(shapes_folder, 16, 1), num=12, seed=5)
+
+
+def test_samples_are_asked_for_by_captions_of_unseen_pictures(subject):
+    splits = subject.pictures.splits
+    assert set(splits[subject.unseen]) == {"validation"}
+    assert set(splits[subject.training]) == {"train"}
+    assert len(subject.training) == len(subject.unseen) == 8
+    settings = subject.settings()
+    assert [s.prompt for s in settings] == [
+        subject.pictures.captions[row] for row in subject.sample_rows
+    ]
+    assert [s.seed for s in settings] == list(range(5, 17))
+    # Eight unseen pictures serve twelve samples: each once before any twice.
+    assert sorted(subject.sample_rows[:8]) == sorted(subject.unseen)
+    other = Subject(subject.model, subject.pictures, num=12, seed=6)
+    assert other.unseen.tolist() != subject.unseen.tolist()
+
+
+def test_samples_are_the_models_own_pictures(subject):
+    settings = subject.settings()
+    assert np.array_equal(subject.draw(settings), subject.model.draw(settings).pixels)
+    faster = Subject(subject.model, subject.pictures, 12, 5, torch.bfloat16).draw(settings)
+    difference = np.abs(faster.astype(int) - subject.draw(settings).astype(int))
+    assert difference.max() > 0
+    assert difference.mean() < 5
+
+
+def test_loss_is_that_of_the_answer(subject):
+    """A model that answers zero everywhere errs by the mean square of the pictures."""
+    network = build_network(subject.model.config.network)  # answers zero
+    model = Model(subject.model.config, network, subject.model.encoder, "", "zero")
+    found = losses(Subject(model, subject.pictures, 12, 5))["unseen"]
+    pixels = subject.pixels(subject.unseen).astype(float) / 127.5 - 1
+    square = (pixels**2).mean(axis=(1, 2, 3))
+    assert found["t=0.1"]["value"] == pytest.approx(square[0::5].mean(), rel=1e-4)
+    assert found["t=0.9"]["value"] == pytest.approx(square[4::5].mean(), rel=1e-4)
+
+
+def test_planted_copies_are_found_in_features():
+    random = np.random.default_rng(0)
+    training = random.normal(size=(300, 16)).astype(np.float32)
+    unseen, samples = random.normal(size=(2, 100, 16)).astype(np.float32)
+    samples[:7] = training[:7] + 0.01 * samples[:7]
+    # A second training picture beside the copied one must not hide the copy.
+    training[200] = training[0] + 1e-3
+    found = copies_in_features(samples, unseen, training)
+    assert found["copies"]["samples"]["value"] == pytest.approx(0.07)
+    assert found["copies"]["real"]["value"] == 0
+
+
+def test_nearest_distances_are_the_least_ones():
+    random = torch.Generator().manual_seed(0)
+    points, others = (torch.randn(n, 5, generator=random) for n in (150, 40))
+    expected = torch.cdist(points, others).min(dim=1).values
+    torch.testing.assert_close(nearest_distances(points, others), expected, atol=1e-3, rtol=1e-3)
+
+
+def test_a_blur_keeps_the_mean_and_takes_the_edges():
+    noise = uniform_noise((3, 128, 128, 1), seed=1)
+    soft = blurred(noise)
+    assert soft.shape == noise.shape
+    assert soft.mean() == pytest.approx(noise.mean(), abs=1)
+    # White noise of variance v under a Gaussian of radius 2 px keeps v / (4 pi 2^2).
+    assert soft.var() == pytest.approx(noise.var() / (16 * np.pi), rel=0.15)
+    flat = np.full((1, 128, 128, 3), 200, np.uint8)
+    assert np.array_equal(blurred(flat), flat)
+
+
+def test_a_model_of_other_pictures_needs_its_folder(subject):
+    with pytest.raises(UserError, match="--data"):
+        pictures_of(subject.model)
