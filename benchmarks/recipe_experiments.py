@@ -22,12 +22,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from imagespace.evaluation.random_features import RandomFeatures
 
 from imagespace.checkpoints import save_model
 from imagespace.evaluation import prompt_following
 from imagespace.evaluation.distances import kernel_distance
 from imagespace.evaluation.radical_judge import load_radical_judge
+from imagespace.evaluation.random_features import RandomFeatures
 from imagespace.evaluation.subject import Subject
 from imagespace.networks.build import build_network
 from imagespace.pictures.folder import PictureSet, read_folder
