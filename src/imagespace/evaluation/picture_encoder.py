@@ -72,13 +72,19 @@ class Halving(nn.Module):
         return F.relu(self.norm(F.linear(cells, self.weight).permute(0, 3, 1, 2)))
 
 
-class PictureEncoder(nn.Sequential):
-    """Pictures [N, C, 64, 64] -> a map [N, 192, 4, 4] of what is where."""
+# (channels, residual blocks) of each halving of the size.
+Stages = tuple[tuple[int, int], ...]
+SMALL: Stages = ((96, 2), (128, 2), (192, 1))
+LARGE: Stages = ((128, 2), (192, 2), (256, 2))
 
-    def __init__(self, num_channels: int) -> None:
+
+class PictureEncoder(nn.Sequential):
+    """Pictures [N, C, 64, 64] -> a map [N, channels, 4, 4] of what is where."""
+
+    def __init__(self, num_channels: int, stages: Stages = SMALL) -> None:
         layers: list[nn.Module] = [Stem(num_channels, 32)]
         num_in = 32
-        for num_out, num_blocks in ((96, 2), (128, 2), (192, 1)):
+        for num_out, num_blocks in stages:
             layers.append(Halving(num_in, num_out))
             layers += [ResidualBlock(num_out) for _ in range(num_blocks)]
             num_in = num_out
@@ -86,5 +92,5 @@ class PictureEncoder(nn.Sequential):
         self.width = 4 * num_in
 
     def quadrants(self, pictures: Tensor) -> Tensor:
-        """The means of the map's four quadrants [N, 768]: where a part sits matters."""
+        """The means of the map's four quadrants [N, width]: where a part sits matters."""
         return F.avg_pool2d(self(pictures), 2).flatten(1)

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from imagespace.errors import UserError
-from imagespace.evaluation.picture_encoder import PictureEncoder
+from imagespace.evaluation.picture_encoder import SMALL, PictureEncoder, Stages
 from imagespace.pictures.glyphs import GLYPH_BLOCKS, GlyphRenderer, font_file, unihan_folder
 from imagespace.pictures.radicals import NUM_RADICALS
 from imagespace.pictures.unihan import UnihanEntry, read_unihan
@@ -35,9 +35,9 @@ def _digest(code_point: int) -> bytes:
 class RadicalNetwork(nn.Module):
     """Ink [N, 1, 64, 64] in [0, 1] (1 = ink) -> logits [N, 214] of the radicals 1..214."""
 
-    def __init__(self) -> None:
+    def __init__(self, stages: Stages = SMALL) -> None:
         super().__init__()
-        self.body = PictureEncoder(num_channels=1)
+        self.body = PictureEncoder(1, stages)
         self.head = nn.Linear(self.body.width, NUM_RADICALS)
 
     def forward(self, ink: Tensor) -> Tensor:
