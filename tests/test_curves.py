@@ -1,0 +1,67 @@
+"""A curve's points are what its settings give, one change at a time."""
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+import imagespace
+from imagespace.errors import UserError
+from imagespace.evaluation.curves import STEPS, curve
+from imagespace.evaluation.distances import kernel_distance
+from imagespace.evaluation.measured import share
+from imagespace.evaluation.quality import Extractor, Features
+from imagespace.evaluation.random_features import RandomFeatures
+from imagespace.evaluation.subject import Subject
+from imagespace.pictures.folder import read_folder
+from imagespace.text.vectors import load_text_encoder
+from imagespace.training.loop import train
+from imagespace.training.picture_data import PictureData
+
+PLAIN = RandomFeatures(1)
+EXTRACTOR = Extractor("random", PLAIN.fingerprint, PLAIN)
+
+
+@pytest.fixture(scope="module")
+def subject(shapes_folder, tiny_run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("curves")
+    pictures = read_folder(shapes_folder, 16, 1)
+    for _ in train(tiny_run, PictureData(tiny_run, pictures, load_text_encoder()), folder / "run"):
+        pass
+    return Subject(imagespace.load(folder / "run"), pictures, num=8, seed=0)
+
+
+def measured(name, subject, cache):
+    dark = lambda samples: share(samples.mean(axis=(1, 2, 3)) < 128)  # noqa: E731
+    said: list[str] = []
+    points = curve(name, subject, Features(subject, cache), EXTRACTOR, dark, said.append)
+    assert len(said) == len(points)
+    return points
+
+
+def test_points_are_the_settings_own_samples(subject, tmp_path):
+    points = measured("steps", subject, tmp_path)
+    assert [point["at"] for point in points] == list(STEPS)
+    samples = subject.draw(subject.settings(num_steps=STEPS[1]))
+    real = PLAIN(subject.pixels(subject.unseen))
+    assert points[1]["kernel_distance"] == asdict(kernel_distance(PLAIN(samples), real))
+    assert points[1]["follows"]["value"] == np.mean(samples.mean(axis=(1, 2, 3)) < 128)
+
+
+def test_the_replay_goes_from_nothing_to_the_model(subject, tmp_path):
+    points = measured("training", subject, tmp_path)
+    assert [point["at"] for point in points] == [0, 80, 160]
+    final = kernel_distance(
+        PLAIN(subject.draw(subject.settings())), PLAIN(subject.pixels(subject.unseen))
+    )
+    # Kept in half precision: nearly the model's own pictures.
+    assert points[-1]["kernel_distance"]["value"] == pytest.approx(final.value, rel=0.02)
+    assert points[0]["kernel_distance"]["value"] != pytest.approx(final.value, rel=0.02)
+
+
+def test_no_curve_without_its_ground(subject, tmp_path):
+    with pytest.raises(UserError, match="there is no such curve"):
+        measured("mood", subject, tmp_path)
+    shipped = Subject(imagespace.load("glyphs"), subject.pictures, 8, 0)
+    with pytest.raises(UserError, match="no weights of earlier steps"):
+        measured("training", shipped, tmp_path)
