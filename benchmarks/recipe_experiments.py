@@ -82,6 +82,8 @@ VARIANTS: dict[str, Callable[[RunConfig], RunConfig]] = {
     # Shape and size at equal time.
     "wide-384x3": network(width=384, depth=3, num_heads=6),
     "wide-320x5": network(width=320, depth=5, num_heads=5),
+    "wide-448x2": network(width=448, depth=2, num_heads=7),
+    "wide-448x3": network(width=448, depth=3, num_heads=7),
     "small-192x6": network(width=192, depth=6, num_heads=3),
     "patch-8": network(patch_size_px=8),
     "batch-64": training(batch_size=64),
