@@ -37,10 +37,10 @@ def pictures_per_second(
     x_0 = torch.rand(size, network.num_channels, network.image_size_px, network.image_size_px)
     text = torch.randn(size, network.max_text_tokens, network.text_width)
     for _ in range(2):
-        state.update(x_0, text, 1.0)
+        state.update(x_0, (text,), 1.0)
     count, start = 0, time.perf_counter()
     while count < 3 or time.perf_counter() - start < seconds:
-        state.update(x_0, text, 1.0)
+        state.update(x_0, (text,), 1.0)
         count += 1
     return count * size / (time.perf_counter() - start)
 

@@ -32,6 +32,8 @@ class TransformerConfig(BaseModel):
     num_heads: int = Field(4, gt=0)
     text_width: int = Field(256, gt=0)
     max_text_tokens: int = Field(16, ge=0)
+    # Width of the label that says how a training picture was changed; 0 = pictures as they are.
+    num_augmentation_labels: int = Field(0, ge=0)
 
     @model_validator(mode="after")
     def _divides(self) -> "TransformerConfig":
@@ -139,6 +141,8 @@ class Block(nn.Module):
 class PatchTransformer(nn.Module):
     """x_t [B, C, H, W], t [B], text tokens [B, L, text_width] -> prediction [B, C, H, W].
 
+    `augmentation` [B, A] tells how training pictures were changed; without it, not at all.
+
     A text token that is all zero is padding and becomes a learned vector; a row of padding alone
     is the unconditional field. With max_text_tokens 0 the text is not read.
     """
@@ -157,6 +161,9 @@ class PatchTransformer(nn.Module):
         self.time = TimeEmbedding(width)
         if config.max_text_tokens:
             self.pooled_in = nn.Linear(config.text_width, width)
+        if config.num_augmentation_labels:
+            # Without a bias: a label of zeros, which drawing asks for, adds nothing.
+            self.augmentation_in = nn.Linear(config.num_augmentation_labels, width, bias=False)
         self.modulation = nn.Linear(width, 6 * width)
         self.blocks = nn.ModuleList(Block(width, config.num_heads) for _ in range(config.depth))
         self.final_norm = nn.RMSNorm(width, elementwise_affine=False)
@@ -174,7 +181,9 @@ class PatchTransformer(nn.Module):
         for layer in (self.modulation, self.final_modulation, self.patch_out):
             nn.init.zeros_(layer.weight)
 
-    def forward(self, x_t: Tensor, t: Tensor, text: Tensor) -> Tensor:
+    def forward(
+        self, x_t: Tensor, t: Tensor, text: Tensor, augmentation: Tensor | None = None
+    ) -> Tensor:
         config = self.config
         patch, side = config.patch_size_px, config.image_size_px // config.patch_size_px
         batch, channels = x_t.shape[:2]
@@ -190,6 +199,8 @@ class PatchTransformer(nn.Module):
             pooled = text.sum(dim=1) / num_words.clamp(min=1).sqrt()
             condition = condition + self.pooled_in(pooled)
             x = torch.cat([text_tokens + self.text_positions, picture_tokens], dim=1)
+        if augmentation is not None:
+            condition = condition + self.augmentation_in(augmentation)
         condition = F.silu(condition)
         shared = self.modulation(condition).view(batch, 6, config.width)
         for block in self.blocks:

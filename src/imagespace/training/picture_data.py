@@ -13,6 +13,7 @@ from imagespace.pipeline import Model, from_pixels
 from imagespace.pipeline.band_loss import ValidationSet
 from imagespace.randomness import generator
 from imagespace.text.vectors import TextEncoder
+from imagespace.training.augmentation import augment, draw_labels
 from imagespace.training.captions import build_caption_table
 from imagespace.training.config import RunConfig
 from imagespace.training.data import TrainingData
@@ -34,14 +35,22 @@ class PictureData(TrainingData):
         self.captions = build_caption_table(pictures, encoder, length)
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Pictures [B, C, H, W] and text states [B, L, D] of a step."""
+    def batch(self, step: int) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Pictures [B, C, H, W] of a step; their text states [B, L, D], and how they are changed.
+
+        The labels of the change [B, A] are there if the configuration asks for any.
+        """
         seed, size = self.training.seed, self.training.batch_size
         chosen = np.array([self._picture(step * size + k) for k in range(size)])
         random = generator(seed, "captions", step)
         token_ids = self.captions.choose(torch.from_numpy(chosen), self.training, random)
         x_0 = from_pixels(np.ascontiguousarray(self.pictures.pixels[chosen]))
-        return x_0, self.encoder.states(token_ids)
+        text = self.encoder.states(token_ids)
+        if not self.training.augmentation.num_labels:
+            return x_0, (text,)
+        random = generator(seed, "augmentation", step)
+        labels = draw_labels(self.training.augmentation, size, random)
+        return augment(x_0, labels), (text, labels)
 
     def _picture(self, position: int) -> int:
         epoch, offset = divmod(position, len(self.rows))

@@ -36,10 +36,10 @@ class UncaptionedData(TrainingData):
         digest = hashlib.sha256(samples.contiguous().numpy().tobytes())
         self.key = digest.hexdigest()[:16]
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+    def batch(self, step: int) -> tuple[Tensor, tuple[Tensor, ...]]:
         random = generator(self.training.seed, "samples", step)
         rows = torch.randint(len(self.train), (self.training.batch_size,), generator=random)
-        return self.train[rows], torch.empty(len(rows), 0)
+        return self.train[rows], (torch.empty(len(rows), 0),)
 
     def validation(self) -> ValidationSet:
         samples = self.held_out if len(self.held_out) else self.train
