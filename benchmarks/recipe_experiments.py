@@ -80,11 +80,10 @@ VARIANTS: dict[str, Callable[[RunConfig], RunConfig]] = {
     "adamw-5e-4": training(matrix_optimizer="adamw", matrix_learning_rate=5e-4),
     "muon-4e-3": training(matrix_learning_rate=4e-3),
     # Shape and size at equal time.
-    "wide-384x3": network(width=384, depth=3, num_heads=6),
-    "wide-320x5": network(width=320, depth=5, num_heads=5),
+    "deep-256x8": network(width=256, depth=8, num_heads=4),
+    "deep-320x5": network(width=320, depth=5, num_heads=5),
     "wide-448x2": network(width=448, depth=2, num_heads=7),
-    "wide-448x3": network(width=448, depth=3, num_heads=7),
-    "small-192x6": network(width=192, depth=6, num_heads=3),
+    "small-256x3": network(width=256, depth=3, num_heads=4),
     "patch-8": network(patch_size_px=8),
     "batch-64": training(batch_size=64),
     # Captions.

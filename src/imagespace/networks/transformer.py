@@ -27,9 +27,9 @@ class TransformerConfig(BaseModel):
     image_size_px: int = Field(128, gt=0)
     num_channels: int = Field(1, ge=1, le=4)
     patch_size_px: int = Field(16, gt=0)
-    width: int = Field(256, gt=0)
-    depth: int = Field(8, gt=0)
-    num_heads: int = Field(4, gt=0)
+    width: int = Field(384, gt=0)
+    depth: int = Field(3, gt=0)
+    num_heads: int = Field(6, gt=0)
     text_width: int = Field(256, gt=0)
     max_text_tokens: int = Field(16, ge=0)
     # Width of the label that says how a training picture was changed; 0 = pictures as they are.
@@ -60,8 +60,13 @@ class TransformerConfig(BaseModel):
 
     @classmethod
     def sized(cls, size: int, **others: int) -> "TransformerConfig":
-        """One dial: `size` 4 is 256 wide and 8 deep (7 M parameters); width 64 a step."""
-        return cls(width=64 * size, depth=2 * size, num_heads=size, **others)  # type: ignore[arg-type]
+        """One dial: `size` 6 is 384 wide and 3 deep (7 M parameters); width 64 a step.
+
+        Wide and shallow: on a processor large products are cheaper than many
+        (docs/experiments.md).
+        """
+        depth = max(1, size // 2)
+        return cls(width=64 * size, depth=depth, num_heads=size, **others)  # type: ignore[arg-type]
 
 
 def sincos_positions(side: int, width: int) -> Tensor:
