@@ -18,7 +18,7 @@ import imagespace
 from imagespace.points import POINT_SETS, load_points
 from imagespace.recipes import for_points, recipe
 from imagespace.training.loop import train
-from imagespace.training.uncaptioned_data import UncaptionedData
+from imagespace.training.point_data import PointData
 
 NUM_COMPARED = 5000
 
@@ -39,7 +39,7 @@ def main() -> None:
         config = for_points(recipe("points", {}), points.shape[1])
         with tempfile.TemporaryDirectory() as folder:
             started = time.perf_counter()
-            for _ in train(config, UncaptionedData(config, points), Path(folder) / "run"):
+            for _ in train(config, PointData(config, points), Path(folder) / "run"):
                 pass
             seconds = time.perf_counter() - started
             drawn = imagespace.load(Path(folder) / "run").sample(NUM_COMPARED)

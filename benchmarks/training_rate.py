@@ -1,6 +1,6 @@
 """How much of the machine the training uses: model FLOP/s against the measured matrix products.
 
-    python benchmarks/training_rate.py [--size 4] [--batch-size 128] [--seconds 20] [--out FILE]
+    python benchmarks/training_rate.py [--size 6] [--batch-size 128] [--seconds 20] [--out FILE]
 
 In one run: the ceilings (square float32 and bfloat16 products), then whole training steps (forward,
 backward, Muon + AdamW, average) of the same network: eager float32, and as `imagespace train` runs
@@ -37,10 +37,10 @@ def pictures_per_second(
     x_0 = torch.rand(size, network.num_channels, network.image_size_px, network.image_size_px)
     text = torch.randn(size, network.max_text_tokens, network.text_width)
     for _ in range(2):
-        state.update(x_0, text, 1.0)
+        state.update(x_0, (text,), 1.0)
     count, start = 0, time.perf_counter()
     while count < 3 or time.perf_counter() - start < seconds:
-        state.update(x_0, text, 1.0)
+        state.update(x_0, (text,), 1.0)
         count += 1
     return count * size / (time.perf_counter() - start)
 
@@ -98,7 +98,7 @@ def products_alone(config: TransformerConfig, batch: int, dtype: torch.dtype) ->
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--size", type=int, default=4)
+    parser.add_argument("--size", type=int, default=6)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--out")

@@ -20,12 +20,12 @@ from imagespace.points import (
 )
 from imagespace.recipes import for_points, recipe
 from imagespace.training.loop import train
-from imagespace.training.uncaptioned_data import UncaptionedData, train_and_held_out
+from imagespace.training.point_data import PointData, train_and_held_out
 
 
 def trained_on(points, folder, num_points_seen=200_000):
     config = for_points(recipe("points", {"budget_images": num_points_seen}), points.shape[1])
-    for _ in train(config, UncaptionedData(config, points), folder):
+    for _ in train(config, PointData(config, points), folder):
         pass
     return imagespace.load(folder)
 
@@ -143,7 +143,7 @@ def test_every_schedule_and_prediction_draws_what_it_learnt(tmp_path, objective)
         }
     )
     config = config.model_copy(update={"model": model})
-    for _ in train(config, UncaptionedData(config, points), tmp_path / "run"):
+    for _ in train(config, PointData(config, points), tmp_path / "run"):
         pass
     drawn = imagespace.load(tmp_path / "run").sample(2000)
     distance, mode = torch.cdist(drawn, gaussian_centres(8)).min(dim=1)
@@ -171,15 +171,15 @@ def test_run_folder_of_points_is_continued_and_drawn(tmp_path):
     points = load_points("two_moons", 2000)
     run = tmp_path / "run"
     config = for_points(recipe("points", {"budget_images": 20_480}), 2)
-    events = train(config, UncaptionedData(config, points), run)
+    events = train(config, PointData(config, points), run)
     for progress in events:
         if progress.step == 5:
             break
     events.close()
-    for _ in train(config, UncaptionedData(config, points), run):
+    for _ in train(config, PointData(config, points), run):
         pass
     whole = tmp_path / "whole"
-    for _ in train(config, UncaptionedData(config, points), whole):
+    for _ in train(config, PointData(config, points), whole):
         pass
     assert imagespace.load(run).sha256 == imagespace.load(whole).sha256
     with Image.open(next((run / "samples").glob("*.png"))) as picture:

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 import imagespace
@@ -20,7 +21,6 @@ from imagespace.training.captions import build_caption_table
 from imagespace.training.config import RunConfig, TrainingConfig
 from imagespace.training.loop import TrainingState, train
 from imagespace.training.picture_data import PictureData
-from imagespace.training.uncaptioned_data import UncaptionedData
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +200,12 @@ def test_every_weight_has_one_optimiser(tiny_run):
 def test_colour_pictures_without_captions_are_learnt(tmp_path):
     """Plain red and plain green squares: what is drawn is one of the two, and never blue."""
     red, green = torch.tensor([0.9, -0.9, -0.9]), torch.tensor([-0.9, 0.9, -0.9])
-    pictures = torch.stack([red, green] * 100)[:, :, None, None].expand(200, 3, 8, 8)
+    folder = tmp_path / "squares"
+    folder.mkdir()
+    for number, colour in enumerate([red, green] * 20):
+        pixel = tuple(((colour + 1) * 127.5).round().int().tolist())
+        Image.new("RGB", (8, 8), pixel).save(folder / f"{number}.png")
+    pictures = read_folder(folder, 8, 3)
     network = TransformerConfig(
         image_size_px=8,
         patch_size_px=4,
@@ -217,7 +222,7 @@ def test_colour_pictures_without_captions_are_learnt(tmp_path):
         budget_images=24_000, batch_size=64, warmup_steps=20, evaluations=1, compile=False
     )
     config = RunConfig(recipe="colour", model=model, training=training)
-    for _ in train(config, UncaptionedData(config, pictures.contiguous()), tmp_path / "run"):
+    for _ in train(config, PictureData(config, pictures, None), tmp_path / "run"):
         pass
     drawn = imagespace.load(tmp_path / "run").generate(num=40)
     means = drawn.pixels.mean(axis=(1, 2)) / 127.5 - 1

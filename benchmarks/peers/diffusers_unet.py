@@ -116,7 +116,7 @@ class DiffusersPeer(Peer):
         for group in self.optimizer.param_groups:
             group["lr"] = self.setting.learning_rate * warmup * decay
         noise = torch.randn_like(pictures)
-        timesteps = torch.randint(0, len(self.scheduler.timesteps), (len(pictures),))
+        timesteps = torch.randint(0, self.scheduler.config.num_train_timesteps, (len(pictures),))
         noisy = self.scheduler.add_noise(pictures, noise, timesteps)
         bfloat16 = self.setting.precision == BFLOAT16
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
@@ -151,9 +151,10 @@ class DiffusersPeer(Peer):
             self.ema.restore(self.network.parameters())
 
     def draw(self, network: nn.Module, num: int) -> Tensor:
-        kind, scheduler = self.sampler.kind, self.scheduler
-        if kind == "dpm":
-            scheduler = DPMSolverMultistepScheduler.from_config(scheduler.config)
+        kind = self.sampler.kind
+        # A scheduler of its own: the pipeline changes the times of the one that it is given.
+        taken = DPMSolverMultistepScheduler if kind == "dpm" else DDPMScheduler
+        scheduler = taken.from_config(self.scheduler.config)
         pipeline = (DDIMPipeline if kind == "ddim" else DDPMPipeline)(network.eval(), scheduler)
         pipeline.set_progress_bar_config(disable=True)
         drawn = pipeline(

@@ -3,9 +3,10 @@
 Run: python benchmarks/peers/judge.py RUNS --data DATA [--out judged.json]
 
 Every `samples-*.npy` that a run.json names is compared with the same unseen real glyphs by the
-unbiased kernel distance in the features that `imagespace evaluate` uses. A peer's end is the last
-checkpoint of its best run; the time that we need for it is that of our shortest run whose distance
-is no larger, on every extractor.
+unbiased kernel distance in the features that `imagespace evaluate` uses. A peer's end is what its
+finished runs of the full time reach: on each extractor the smallest of their distances. The time
+that we need for it is that of our shortest run that is as near on every extractor, as all longer
+ones must be too.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 from glyph_rows import unseen_rows
 from peer import IMAGE_SIZE_PX
-from run_record import RUN_FILE, write_json
+from run_record import FINISHED, RUN_FILE, write_json
 
 from imagespace.errors import UserError
 from imagespace.evaluation.distances import Estimate, kernel_distance
@@ -28,6 +29,7 @@ from imagespace.pictures.folder import PictureSet, read_folder
 from imagespace.text.vectors import load_text_encoder
 
 OURS = "imagespace"
+EQUAL_TERMS = ("data", "processor", "num_threads")
 
 
 def extractors(pictures: PictureSet) -> list[Extractor]:
@@ -51,6 +53,9 @@ def drawn_samples(folder: Path) -> list[dict[str, Any]]:
     found = []
     for path in sorted(folder.rglob(RUN_FILE)):
         record = json.loads(path.read_text(encoding="utf-8"))
+        if record["state"] != FINISHED:
+            print(f"note: {path} is {record['state']}: left out")
+            continue
         for checkpoint in record["checkpoints"]:
             found.append(
                 {
@@ -58,7 +63,9 @@ def drawn_samples(folder: Path) -> list[dict[str, Any]]:
                     "run": str(path.parent.relative_to(folder)),
                     "setting": record.get("setting", "glyphs"),
                     "drawn": checkpoint.get("prompts", record.get("sampler", "")),
+                    "budget_minutes": record["budget_seconds"] / 60,
                     "minutes": checkpoint["seconds"] / 60,
+                    "equal_terms": [record[name] for name in EQUAL_TERMS],
                     "pictures_seen": checkpoint["pictures_seen"],
                     "num_samples": checkpoint["num_samples"],
                     "file": path.parent / checkpoint["samples"],
@@ -75,6 +82,10 @@ def judge(folder: Path, data: Path) -> dict[str, Any]:
     rows = np.random.default_rng(0).permutation(unseen_rows(pictures))
     real, half = np.ascontiguousarray(pictures.pixels[rows]), len(rows) // 2
     samples = drawn_samples(folder)
+    terms = {json.dumps(record.pop("equal_terms")) for record in samples}
+    if len(terms) > 1:
+        rule = f"its runs differ in {', '.join(EQUAL_TERMS)}: {' and '.join(sorted(terms))}"
+        raise UserError(str(folder), rule, "Judge runs of one machine and one data folder together")
     floor: dict[str, Any] = {}
     for extractor in extractors(pictures):
         features = extractor.features(real)
@@ -89,27 +100,38 @@ def judge(folder: Path, data: Path) -> dict[str, Any]:
 
 
 def ends(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For each peer: its best last checkpoint, and how soon ours is as near on every extractor."""
+    """For each peer: how near its runs of the full time end, and how soon ours are as near."""
     ours = sorted((r for r in samples if r["peer"] == OURS), key=lambda r: float(r["minutes"]))
     found = []
     for peer in sorted({r["peer"] for r in samples} - {OURS}):
+        own = [record for record in samples if record["peer"] == peer]
+        budget = max(record["budget_minutes"] for record in own)
         last: dict[str, dict[str, Any]] = {}
-        for record in (r for r in samples if r["peer"] == peer):
+        for record in (r for r in own if r["budget_minutes"] == budget):
             if record["minutes"] >= last.get(record["run"], record)["minutes"]:
                 last[record["run"]] = record
-        best = min(last.values(), key=lambda r: float(r["kernel_distance"]["random"]["value"]))
-        line: dict[str, Any] = {"peer": peer, "end": best, "ours": {}}
+        nearest = {
+            name: min(last.values(), key=lambda r: float(r["kernel_distance"][name]["value"]))
+            for name in own[0]["kernel_distance"]
+        }
+        line: dict[str, Any] = {"peer": peer, "minutes": budget, "nearest": {}, "ours": {}}
+        for name, record in nearest.items():
+            line["nearest"][name] = record["kernel_distance"][name] | {"run": record["run"]}
         for drawn in sorted({r["drawn"] for r in ours}):
-            reached = [r for r in ours if r["drawn"] == drawn and as_near(r, best)]
-            line["ours"][drawn] = reached[0]["minutes"] if reached else None
+            line["ours"][drawn] = reached([r for r in ours if r["drawn"] == drawn], line["nearest"])
         found.append(line)
     return found
 
 
-def as_near(record: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether one is no farther from real glyphs than another, on every extractor."""
-    theirs = other["kernel_distance"]
-    return all(d["value"] <= theirs[name]["value"] for name, d in record["kernel_distance"].items())
+def reached(ours: list[dict[str, Any]], nearest: dict[str, Any]) -> float | None:
+    """Minutes of the first of our runs from which on all are as near, on every extractor."""
+    minutes = None
+    for record in reversed(ours):
+        distances = record["kernel_distance"]
+        if any(distances[name]["value"] > end["value"] for name, end in nearest.items()):
+            break
+        minutes = float(record["minutes"])
+    return minutes
 
 
 def main() -> None:
@@ -130,12 +152,9 @@ def main() -> None:
         print(f"{who:50} {record['minutes']:6.2f} min {seen:8,} seen {num:4} drawn  {numbers}")
     for line in report["ends"]:
         for drawn, minutes in line["ours"].items():
-            reached = "not reached" if minutes is None else f"{minutes:.1f} min"
-            end = line["end"]["minutes"]
-            print(
-                f"{line['peer']} after {end:.1f} min ({line['end']['setting']}): "
-                f"ours, {drawn}: {reached}"
-            )
+            when = "not reached" if minutes is None else f"{minutes:.1f} min"
+            end = ", ".join(f"{name} {d['value']:.4g}" for name, d in line["nearest"].items())
+            print(f"{line['peer']} after {line['minutes']:g} min ({end}): ours, {drawn}: {when}")
     if args.out is not None:
         write_json(args.out, report)
 

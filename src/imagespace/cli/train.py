@@ -49,11 +49,11 @@ def train(
     training_data: TrainingData
     if config.model.network.kind == "perceptron":
         from imagespace.points import load_points
-        from imagespace.training.uncaptioned_data import UncaptionedData
+        from imagespace.training.point_data import PointData
 
         points = load_points(data)
         config = for_points(config, points.shape[1])
-        training_data = UncaptionedData(config, points)
+        training_data = PointData(config, points)
     else:
         training_data = _picture_data(config, Path(data))
     if dry_run:

@@ -27,7 +27,7 @@ from imagespace.lab.glyph_rivals import GlyphRivals, compare_on_glyphs
 from imagespace.lab.laboratory import Laboratory
 from imagespace.lab.standard_errors import mean_and_error
 from imagespace.points import GAUSSIANS_STD, NUM_POINTS, gaussian_centres, gaussians_25
-from imagespace.training.uncaptioned_data import train_and_held_out
+from imagespace.training.point_data import train_and_held_out
 
 NUM_MODES = 25
 GOOD_STDS = 3.0

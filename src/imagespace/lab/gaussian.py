@@ -20,7 +20,7 @@ from imagespace.lab.figures import BLUE, GREEN, GREY, ORANGE, new_figure
 from imagespace.lab.finding import Finding, Verdict
 from imagespace.lab.laboratory import Laboratory
 from imagespace.points import gaussian
-from imagespace.training.uncaptioned_data import train_and_held_out
+from imagespace.training.point_data import train_and_held_out
 
 MEAN, STD = 0.3, 0.5
 NUM_SAMPLES = 1000

@@ -20,7 +20,7 @@ from imagespace.randomness import generator
 from imagespace.recipes import for_points, recipe
 from imagespace.training.config import RunConfig
 from imagespace.training.loop import train
-from imagespace.training.uncaptioned_data import UncaptionedData
+from imagespace.training.point_data import PointData
 
 
 @dataclass
@@ -108,6 +108,6 @@ class Laboratory:
     def train_on(self, samples: Tensor, config: RunConfig) -> Model:
         """A model of samples [N, ...] without captions, trained by the same loop."""
         with tempfile.TemporaryDirectory() as folder:
-            for _ in train(config, UncaptionedData(config, samples), Path(folder) / "run"):
+            for _ in train(config, PointData(config, samples), Path(folder) / "run"):
                 pass
             return load(Path(folder) / "run")

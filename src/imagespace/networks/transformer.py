@@ -27,11 +27,13 @@ class TransformerConfig(BaseModel):
     image_size_px: int = Field(128, gt=0)
     num_channels: int = Field(1, ge=1, le=4)
     patch_size_px: int = Field(16, gt=0)
-    width: int = Field(256, gt=0)
-    depth: int = Field(8, gt=0)
-    num_heads: int = Field(4, gt=0)
+    width: int = Field(384, gt=0)
+    depth: int = Field(3, gt=0)
+    num_heads: int = Field(6, gt=0)
     text_width: int = Field(256, gt=0)
     max_text_tokens: int = Field(16, ge=0)
+    # Width of the label that says how a training picture was changed; 0 = pictures as they are.
+    num_augmentation_labels: int = Field(0, ge=0)
 
     @model_validator(mode="after")
     def _divides(self) -> "TransformerConfig":
@@ -58,8 +60,13 @@ class TransformerConfig(BaseModel):
 
     @classmethod
     def sized(cls, size: int, **others: int) -> "TransformerConfig":
-        """One dial: `size` 4 is 256 wide and 8 deep (7 M parameters); width 64 a step."""
-        return cls(width=64 * size, depth=2 * size, num_heads=size, **others)  # type: ignore[arg-type]
+        """One dial: `size` 6 is 384 wide and 3 deep (7 M parameters); width 64 a step.
+
+        Wide and shallow: on a processor large products are cheaper than many
+        (docs/experiments.md).
+        """
+        depth = max(1, size // 2)
+        return cls(width=64 * size, depth=depth, num_heads=size, **others)  # type: ignore[arg-type]
 
 
 def sincos_positions(side: int, width: int) -> Tensor:
@@ -139,6 +146,8 @@ class Block(nn.Module):
 class PatchTransformer(nn.Module):
     """x_t [B, C, H, W], t [B], text tokens [B, L, text_width] -> prediction [B, C, H, W].
 
+    `augmentation` [B, A] tells how training pictures were changed; without it, not at all.
+
     A text token that is all zero is padding and becomes a learned vector; a row of padding alone
     is the unconditional field. With max_text_tokens 0 the text is not read.
     """
@@ -157,6 +166,9 @@ class PatchTransformer(nn.Module):
         self.time = TimeEmbedding(width)
         if config.max_text_tokens:
             self.pooled_in = nn.Linear(config.text_width, width)
+        if config.num_augmentation_labels:
+            # Without a bias: a label of zeros, which drawing asks for, adds nothing.
+            self.augmentation_in = nn.Linear(config.num_augmentation_labels, width, bias=False)
         self.modulation = nn.Linear(width, 6 * width)
         self.blocks = nn.ModuleList(Block(width, config.num_heads) for _ in range(config.depth))
         self.final_norm = nn.RMSNorm(width, elementwise_affine=False)
@@ -174,7 +186,9 @@ class PatchTransformer(nn.Module):
         for layer in (self.modulation, self.final_modulation, self.patch_out):
             nn.init.zeros_(layer.weight)
 
-    def forward(self, x_t: Tensor, t: Tensor, text: Tensor) -> Tensor:
+    def forward(
+        self, x_t: Tensor, t: Tensor, text: Tensor, augmentation: Tensor | None = None
+    ) -> Tensor:
         config = self.config
         patch, side = config.patch_size_px, config.image_size_px // config.patch_size_px
         batch, channels = x_t.shape[:2]
@@ -190,6 +204,8 @@ class PatchTransformer(nn.Module):
             pooled = text.sum(dim=1) / num_words.clamp(min=1).sqrt()
             condition = condition + self.pooled_in(pooled)
             x = torch.cat([text_tokens + self.text_positions, picture_tokens], dim=1)
+        if augmentation is not None:
+            condition = condition + self.augmentation_in(augmentation)
         condition = F.silu(condition)
         shared = self.modulation(condition).view(batch, 6, config.width)
         for block in self.blocks:

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from imagespace.checkpoints import ModelConfig
+from imagespace.training.augmentation import AugmentationConfig
 
 
 class TrainingConfig(BaseModel):
@@ -30,6 +31,7 @@ class TrainingConfig(BaseModel):
     alternative_caption: float = Field(0.25, ge=0, le=1)
     # Chance that a caption "a; b; c" is shown as one of its senses alone.
     single_sense: float = Field(0.5, ge=0, le=1)
+    augmentation: AugmentationConfig = AugmentationConfig()
     evaluations: int = Field(12, ge=1)  # over the budget; sample grid and held-out loss at each
     num_validation: int = Field(512, ge=1)
     save_every_minutes: float = Field(3.0, gt=0)
@@ -56,3 +58,14 @@ class RunConfig(BaseModel):
     recipe: str
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig(budget_minutes=30)
+
+    @model_validator(mode="after")
+    def _network_reads_the_labels(self) -> "RunConfig":
+        num_read = getattr(self.model.network, "num_augmentation_labels", 0)
+        num_drawn = self.training.augmentation.num_labels
+        if num_read != num_drawn:
+            raise ValueError(
+                f"network.num_augmentation_labels is {num_read}, and the augmentation of the "
+                f"training has {num_drawn}: make them equal"
+            )
+        return self

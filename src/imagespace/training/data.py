@@ -19,8 +19,8 @@ class TrainingData(ABC):
     encoder: TextEncoder | None = None
 
     @abstractmethod
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Clean samples [B, ...] and their conditions [B, ...] of a step."""
+    def batch(self, step: int) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Clean samples [B, ...] of a step, and what the network is told of them, each [B, ...]."""
 
     @abstractmethod
     def validation(self) -> ValidationSet:

@@ -84,8 +84,10 @@ class TrainingState:
             ),
         ]
 
-    def update(self, x_0: Tensor, condition: Tensor, learning_rate_scale: float) -> float:
-        """One optimiser step on clean samples and their conditions, both [B, ...]; the loss."""
+    def update(
+        self, x_0: Tensor, conditions: tuple[Tensor, ...], learning_rate_scale: float
+    ) -> float:
+        """One optimiser step on clean samples and their conditions, all [B, ...]; the loss."""
         objective = self.config.model.objective
         schedule = objective.build_schedule()
         random = generator(self.config.training.seed, "noise", self.step)
@@ -93,7 +95,7 @@ class TrainingState:
         eps = torch.randn(x_0.shape, generator=random)
         x_t = schedule.add_noise(x_0, eps, t)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.dtype == torch.bfloat16):
-            output = self.forward(*schedule.network_input(x_t, t), condition)
+            output = self.forward(*schedule.network_input(x_t, t), *conditions)
         loss = squared_error(output.float(), x_0, x_t, eps, t, objective, schedule).mean()
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(

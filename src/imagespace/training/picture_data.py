@@ -1,4 +1,4 @@
-"""Captioned pictures as training data."""
+"""Pictures as training data, with captions or without."""
 
 from pathlib import Path
 
@@ -13,17 +13,23 @@ from imagespace.pipeline import Model, from_pixels
 from imagespace.pipeline.band_loss import ValidationSet
 from imagespace.randomness import generator
 from imagespace.text.vectors import TextEncoder
+from imagespace.training.augmentation import augment, draw_labels
 from imagespace.training.captions import build_caption_table
 from imagespace.training.config import RunConfig
 from imagespace.training.data import TrainingData
 
+NUM_UNPROMPTED_SAMPLES = 36
+
 
 class PictureData(TrainingData):
-    """Captioned pictures; which of them step k sees derives from (seed, k)."""
+    """Pictures; which of them step k sees derives from (seed, k).
 
-    encoder: TextEncoder
+    Captions are read if the network reads text, which takes an encoder.
+    """
 
-    def __init__(self, config: RunConfig, pictures: PictureSet, encoder: TextEncoder) -> None:
+    def __init__(
+        self, config: RunConfig, pictures: PictureSet, encoder: TextEncoder | None
+    ) -> None:
         self.config, self.training = config, config.training
         self.pictures, self.encoder = pictures, encoder
         self.key = pictures.key
@@ -31,17 +37,28 @@ class PictureData(TrainingData):
         if not len(self.rows):
             raise UserError("training split", "has no pictures", "Mark pictures with split train")
         length = config.model.network.max_text_tokens
-        self.captions = build_caption_table(pictures, encoder, length)
+        assert bool(length) == (encoder is not None)
+        self.captions = build_caption_table(pictures, encoder, length) if encoder else None
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Pictures [B, C, H, W] and text states [B, L, D] of a step."""
+    def batch(self, step: int) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Pictures [B, C, H, W] of a step; their text states [B, L, D], and how they are changed.
+
+        The labels of the change [B, A] are there if the configuration asks for any.
+        """
         seed, size = self.training.seed, self.training.batch_size
         chosen = np.array([self._picture(step * size + k) for k in range(size)])
-        random = generator(seed, "captions", step)
-        token_ids = self.captions.choose(torch.from_numpy(chosen), self.training, random)
         x_0 = from_pixels(np.ascontiguousarray(self.pictures.pixels[chosen]))
-        return x_0, self.encoder.states(token_ids)
+        text = torch.empty(size, 0)
+        if self.captions is not None and self.encoder is not None:
+            random = generator(seed, "captions", step)
+            rows = torch.from_numpy(chosen)
+            text = self.encoder.states(self.captions.choose(rows, self.training, random))
+        if not self.training.augmentation.num_labels:
+            return x_0, (text,)
+        random = generator(seed, "augmentation", step)
+        labels = draw_labels(self.training.augmentation, size, random)
+        return augment(x_0, labels), (text, labels)
 
     def _picture(self, position: int) -> int:
         epoch, offset = divmod(position, len(self.rows))
@@ -55,15 +72,21 @@ class PictureData(TrainingData):
         """Held-out pictures under their full captions (all of them, if there are no held-out)."""
         rows = self.pictures.indices("validation")
         rows = (rows if len(rows) else self.rows)[: self.training.num_validation]
-        token_ids = self.captions.token_ids[self.captions.full[torch.from_numpy(rows)]]
         x_0 = from_pixels(np.ascontiguousarray(self.pictures.pixels[rows]))
-        return ValidationSet(x_0, self.encoder.states(token_ids))
+        text = torch.empty(len(rows), 0)
+        if self.captions is not None and self.encoder is not None:
+            token_ids = self.captions.token_ids[self.captions.full[torch.from_numpy(rows)]]
+            text = self.encoder.states(token_ids)
+        return ValidationSet(x_0, text)
 
     def model_config(self) -> ModelConfig:
-        return self.config.model.model_copy(update={"text_fingerprint": self.encoder.fingerprint})
+        fingerprint = self.encoder.fingerprint if self.encoder is not None else ""
+        return self.config.model.model_copy(update={"text_fingerprint": fingerprint})
 
     def save_samples(self, model: Model, path: Path) -> None:
-        """A grid of the configured prompts, or nothing where there are none."""
-        if self.training.sample_prompts:
+        """A grid of the configured prompts, or a sheet of a model that has none."""
+        if self.encoder is None:
+            model.generate(num=NUM_UNPROMPTED_SAMPLES).save(path)
+        elif self.training.sample_prompts:
             prompts, num = self.training.sample_prompts, self.training.samples_per_prompt
             model.generate(prompts, num, truncate=True).save(path)

@@ -1,4 +1,4 @@
-"""Samples without captions as training data: a coin, a cloud in the plane, plain pictures."""
+"""Points as training data: a coin, a cloud in the plane."""
 
 import hashlib
 from pathlib import Path
@@ -14,8 +14,6 @@ from imagespace.randomness import generator
 from imagespace.training.config import RunConfig
 from imagespace.training.data import TrainingData
 
-NUM_DRAWN_PICTURES = 36
-
 
 def train_and_held_out(samples: Tensor) -> tuple[Tensor, Tensor]:
     """Nine tenths of samples [N, ...] and the rest, chosen at random.
@@ -27,8 +25,8 @@ def train_and_held_out(samples: Tensor) -> tuple[Tensor, Tensor]:
     return samples[order[:num_train]], samples[order[num_train:]]
 
 
-class UncaptionedData(TrainingData):
-    """Points [N, D] or pictures [N, C, H, W]; a tenth of them, chosen at random, is held out."""
+class PointData(TrainingData):
+    """Points [N, D]; a tenth of them, chosen at random, is held out."""
 
     def __init__(self, config: RunConfig, samples: Tensor) -> None:
         self.config, self.training = config, config.training
@@ -36,10 +34,10 @@ class UncaptionedData(TrainingData):
         digest = hashlib.sha256(samples.contiguous().numpy().tobytes())
         self.key = digest.hexdigest()[:16]
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+    def batch(self, step: int) -> tuple[Tensor, tuple[Tensor, ...]]:
         random = generator(self.training.seed, "samples", step)
         rows = torch.randint(len(self.train), (self.training.batch_size,), generator=random)
-        return self.train[rows], torch.empty(len(rows), 0)
+        return self.train[rows], (torch.empty(len(rows), 0),)
 
     def validation(self) -> ValidationSet:
         samples = self.held_out if len(self.held_out) else self.train
@@ -50,10 +48,7 @@ class UncaptionedData(TrainingData):
         return self.config.model
 
     def save_samples(self, model: Model, path: Path) -> None:
-        """A sheet of pictures; or a scatter of held-out points and as many drawn ones."""
-        if self.train.dim() == 4:
-            model.generate(num=NUM_DRAWN_PICTURES).save(path)
-            return
+        """A scatter of held-out points and as many drawn ones."""
         held_out = self.validation().x_0
         drawn = model.sample(len(held_out), self.training.seed)
         scatter({"data": held_out, "drawn": drawn}).save(path)
