@@ -24,7 +24,8 @@ Row = dict[str, Any]
 class _Reading:
     """How the network reads the distinct captions: what is cut off, and what it does not know."""
 
-    num_tokens: dict[str, int] = field(default_factory=dict)
+    longest: int = 0
+    num_cut: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, list[str]] = field(default_factory=dict)
     unknown: dict[str, list[str]] = field(default_factory=dict)
     unreadable: set[str] = field(default_factory=set)
@@ -57,11 +58,11 @@ def caption_findings(
     found = _missing(rows)
     counts = Counter(normalised_words(rows[n]["text"]) or rows[n]["text"] for n in captioned)
     counts.pop("", None)
-    is_classes = (
-        len(counts) >= 2 and len(captioned) >= _PICTURES_PER_CLASS * len(counts)
-    )
+    is_classes = len(counts) >= 2 and len(captioned) >= _PICTURES_PER_CLASS * len(counts)
     found += _imbalance(counts) if is_classes else _repeated(rows, captioned, counts)
-    reading = _read([text for n in captioned for text in texts_of(rows[n])], encoder, max_num_tokens)
+    reading = _read(
+        [text for n in captioned for text in texts_of(rows[n])], encoder, max_num_tokens
+    )
     found += _unread(rows, captioned, reading, max_num_tokens)
     found += _single_words(rows, captioned)
     return found
@@ -122,9 +123,7 @@ def _imbalance(counts: Counter[str]) -> list[Finding]:
     ]
 
 
-def _repeated(
-    rows: Sequence[Row], captioned: Sequence[int], counts: Counter[str]
-) -> list[Finding]:
+def _repeated(rows: Sequence[Row], captioned: Sequence[int], counts: Counter[str]) -> list[Finding]:
     """The same caption for very many pictures, and how many share theirs at all."""
     total = sum(counts.values())
     limit = max(_COMMON_COUNT, _COMMON_SHARE * total)
@@ -166,8 +165,9 @@ def _read(texts: Sequence[str], encoder: TextEncoder, max_num_tokens: int) -> _R
     for text in dict.fromkeys(texts):
         tokens = encoder.tokenize(text)
         kept, left_out = fit(tokens, max_num_tokens)
-        reading.num_tokens[text] = len(tokens.ids)
+        reading.longest = max(reading.longest, len(tokens.ids))
         if len(kept) < len(tokens.ids):
+            reading.num_cut[text] = len(tokens.ids) - len(kept)
             reading.left_out[text] = left_out
         unknown = [word for word in tokens.unknown if any(map(str.isalnum, word))]
         if unknown:
@@ -183,21 +183,15 @@ def _unread(
     """Pictures whose captions are cut, hold unknown words, or are unknown altogether."""
     found = []
     total = len(captioned)
-    cut = [n for n in captioned if any(text in reading.left_out for text in texts_of(rows[n]))]
+    cut = [n for n in captioned if any(text in reading.num_cut for text in texts_of(rows[n]))]
     if cut:
-        num_tokens = max(reading.num_tokens.values())
-        lost = sum(
-            reading.num_tokens[text] - max_num_tokens
-            for n in cut
-            for text in texts_of(rows[n])
-            if text in reading.left_out
-        )
+        lost = sum(reading.num_cut.get(text, 0) for n in cut for text in texts_of(rows[n]))
         found.append(
             Finding(
                 "warning",
                 "truncated captions",
                 f"{share(len(cut), total)} pictures have a caption longer than {max_num_tokens} "
-                f"tokens (the longest: {num_tokens:,})",
+                f"tokens (the longest: {reading.longest:,})",
                 f"their ends are not read, {counted(lost, 'token')} in all",
                 "Put what matters first, or shorten them",
                 [

@@ -64,12 +64,30 @@ def unused_findings(unused: Sequence[Unused], num_broken: int) -> list[Finding]:
     others = [each for each in unused[: len(unused) - num_broken] if not each.beside]
     beside = [each for each in unused[: len(unused) - num_broken] if each.beside]
     for severity, kind, chosen, noun, rule, remedy in (
-        ("warning", "unreadable pictures", broken, "cannot be read", "they are left out",
-         "Save them anew, or remove them"),
-        ("warning", "unused files", others, "left out", "they look like pictures or captions",
-         "Mend them, or move them away"),
-        ("remark", "other files", beside, "passed over", "they are no pictures or captions",
-         "This is no fault"),
+        (
+            "warning",
+            "unreadable pictures",
+            broken,
+            "cannot be read",
+            "they are left out",
+            "Save them anew, or remove them",
+        ),
+        (
+            "warning",
+            "unused files",
+            others,
+            "left out",
+            "they look like pictures or captions",
+            "Mend them, or move them away",
+        ),
+        (
+            "remark",
+            "other files",
+            beside,
+            "passed over",
+            "they are no pictures or captions",
+            "This is no fault",
+        ),
     ):
         if chosen:
             reasons = Counter(each.reason for each in chosen)
@@ -206,7 +224,8 @@ def duplicate_findings(rows: Sequence[Row], groups: Sequence[list[int]]) -> list
 
 def _names(rows: Sequence[Row], group: Sequence[int], captions: bool = False) -> str:
     shown = [
-        rows[n]["file_name"] + (f' "{texts_of(rows[n])[0]}"' if captions and texts_of(rows[n]) else "")
+        rows[n]["file_name"]
+        + (f' "{texts_of(rows[n])[0]}"' if captions and texts_of(rows[n]) else "")
         for n in group
     ]
     return listed(shown, 4)

@@ -9,8 +9,17 @@ from imagespace.evaluation.metrics import Measured, Metric, figure_parts, label_
 from imagespace.page import bullets, document, grid, picture, printed, table
 
 __all__ = [
-    *("IMAGE_CAPTIONS", "bullets", "cell", "document", "grid", "leaf_table", "metric_head"),
-    *("picture", "pictures", "printed", "table"),
+    "IMAGE_CAPTIONS",
+    "bullets",
+    "cell",
+    "document",
+    "grid",
+    "leaf_table",
+    "metric_head",
+    "picture",
+    "pictures",
+    "printed",
+    "table",
 ]
 
 IMAGE_CAPTIONS = {

@@ -34,9 +34,7 @@ class Inspected:
     fault: str = ""
 
 
-def inspect(
-    source: Source, look: Callable[[Image.Image, bytes], None] | None = None
-) -> Inspected:
+def inspect(source: Source, look: Callable[[Image.Image, bytes], None] | None = None) -> Inspected:
     """Decodes one picture as far as needed. It never raises on a damaged one.
 
     `look` sees what was decoded, as `decoding.drawn` takes it, so that none is decoded twice.

@@ -47,8 +47,10 @@ def near_duplicates(small: NDArray[np.uint8], near: float = NEAR) -> list[list[i
         stop = min(start + _ROWS, len(small))
         reach = (axes[start:stop, 0] + radius[start:stop]).max()
         end = int(np.searchsorted(axes[:, 0], reach, side="right"))
-        distances = squares[start:stop, None] + squares[start:end] - 2 * (
-            axes[start:stop] @ axes[start:end].T
+        distances = (
+            squares[start:stop, None]
+            + squares[start:end]
+            - 2 * (axes[start:stop] @ axes[start:end].T)
         )
         # What float32 loses of squares of this size must not lose a pair.
         slack = 1e-5 * squares[start:end].max()
