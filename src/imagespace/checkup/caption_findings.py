@@ -58,7 +58,7 @@ def caption_findings(
     found = _missing(rows)
     counts = Counter(normalised_words(rows[n]["text"]) or rows[n]["text"] for n in captioned)
     counts.pop("", None)
-    is_classes = len(counts) >= 2 and len(captioned) >= _PICTURES_PER_CLASS * len(counts)
+    is_classes = len(counts) >= 2 and sum(counts.values()) >= _PICTURES_PER_CLASS * len(counts)
     found += _imbalance(counts) if is_classes else _repeated(rows, captioned, counts)
     reading = _read(
         [text for n in captioned for text in texts_of(rows[n])], encoder, max_num_tokens

@@ -78,7 +78,7 @@ def _smoothed(small: NDArray[np.uint8]) -> NDArray[np.float32]:
         before, middle, after = (
             np.take(padded, range(shift, shift + SIDE_PX), axis=axis) for shift in (0, 1, 2)
         )
-        values = (before + 2 * middle + after) / 4
+        values = (before + 2 * middle + after) / np.float32(4)
     return values
 
 
