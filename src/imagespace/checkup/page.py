@@ -20,7 +20,8 @@ _HEADS = {
 }
 _STYLE = """<style>
 .thumbnails { display: grid; grid-template-columns: repeat(auto-fill, 96px); gap: .8rem; }
-.thumbnails figure { margin: 0; display: flex; flex-direction: column-reverse; }
+.thumbnails figure { margin: 0; display: flex; flex-direction: column-reverse;
+  justify-content: flex-end; }
 .thumbnails figcaption { font-size: .75rem; line-height: 1.25; font-weight: 400; }
 </style>"""
 
