@@ -198,8 +198,8 @@ def duplicate_findings(rows: Sequence[Row], groups: Sequence[list[int]]) -> list
             Finding(
                 "warning",
                 "contradictory captions",
-                f"{counted(len(opposed), 'picture')} under different captions",
-                "the same picture is taught under captions that have nothing in common",
+                f"{counted(len(opposed), 'group')} of near-duplicates under different captions",
+                "what looks nearly the same is taught under captions that have nothing in common",
                 "Keep the right one, or give both to one picture",
                 [_names(rows, group, captions=True) for group in opposed[:_NUM_EXAMPLES]],
                 [group[:4] for group in opposed[:_NUM_SHOWN]],

@@ -19,7 +19,7 @@ from imagespace.training.config import RunConfig
 NUM_SEEN = 300_000
 # What a step takes beyond its matrix products, for each number of (token, layer, channel) and each
 # thread: the rates of benchmarks/training_rate.py on two kinds of processor, 189 pictures/s at 2.95
-# TFLOP/s and 83 at 0.41, both leave 4.1 ms a picture on two threads. Without a compiler, twice that.
+# TFLOP/s and 83 at 0.41, both leave 4.1 ms a picture on two threads. Twice that uncompiled.
 _ELEMENTWISE_S, _UNCOMPILED = 9e-8, 2.0
 # Fitted to training runs, and rather too much: the process itself; weights, gradient, average and
 # moments in float32; what is kept of each (token, layer, channel) for the backward pass.
