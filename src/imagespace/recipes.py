@@ -37,6 +37,7 @@ def glyphs(budget: Budget, seed: int) -> RunConfig:
         ),
         training=TrainingConfig(
             seed=seed,
+            batch_size=64,  # on short runs more steps are worth more than steadier ones
             sample_prompts=GLYPH_PROMPTS,
             samples_per_prompt=1,
             **budget,  # type: ignore[arg-type]
@@ -56,6 +57,7 @@ def pictures(budget: Budget, seed: int) -> RunConfig:
         ),
         training=TrainingConfig(
             seed=seed,
+            batch_size=64,
             alternative_caption=0.4,
             samples_per_prompt=2,
             **budget,  # type: ignore[arg-type]

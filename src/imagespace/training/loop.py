@@ -157,6 +157,8 @@ def train(config: RunConfig, data: TrainingData, out: Path) -> Generator[Progres
     Closing the generator saves a checkpoint first. Errors: UserError if `out` holds something
     else, or if the loss is not finite: the last good checkpoint stays.
     """
+    # inductor and autocast warn about mixed types that are meant.
+    warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
     run = RunFolder(out)
     run.open(config, data.key)
     checkpoint = run.newest()
@@ -175,8 +177,6 @@ def train(config: RunConfig, data: TrainingData, out: Path) -> Generator[Progres
         evaluation = evaluate(state, validation, data, run)
         run.log({"step": 0, "num_images": 0, "elapsed_s": 0.0, **evaluation})
         yield Progress(0, 0, math.nan, 0.0, 0.0, evaluation)
-    # inductor and autocast warn about mixed types that are meant.
-    warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
     evaluated = int(fraction_done(training, state.step, state.elapsed_s) * training.evaluations)
     try:
         while True:
