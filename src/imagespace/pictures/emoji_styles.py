@@ -19,9 +19,12 @@ PIP_REMEDY = 'Run: pip install "imagespace[emoji]"'
 Drawing = str | Path
 
 
-# Names of today, and what the same emoji were called when the icons were named.
+# Names of today, and what the same emoji were called when the icons were named: the cricket of
+# then is the game, and the insect had no emoji yet.
 _OLDER_NAMES = {
     "bullseye": "direct-hit",
+    "cricket": "",
+    "cricket game": "cricket",
     "enraged face": "pouting-face",
     "face with crossed-out eyes": "dizzy-face",
     "flag: Eswatini": "flag-for-swaziland",
@@ -212,8 +215,10 @@ def icon_name(name: str, known: Container[str]) -> str:
     """The icon of an emoji's name, also as earlier Unicode versions had it; "" if there is none."""
     slug, short = _slug(name), _slug(re.sub(r"\(.*?\)", "", name))
     place = short.removeprefix("flag-")
-    older = (_OLDER_NAMES.get(name, ""), f"flag-for-{place}", f"{slug}-face")
-    candidates = (slug, short, *older, slug.replace("cat", "cat-face", 1))
+    candidates: tuple[str, ...] = (slug, short, f"flag-for-{place}", f"{slug}-face")
+    candidates += (slug.replace("cat", "cat-face", 1),)
+    if name in _OLDER_NAMES:
+        candidates = (_OLDER_NAMES[name],)
     return next((candidate for candidate in candidates if candidate in known), "")
 
 
