@@ -66,12 +66,12 @@ def repeats(
         return []
     flat = np.stack(signatures).reshape(len(signatures), -1).astype(np.float64)
     squares = (flat**2).sum(axis=1)
+    # Whole numbers throughout: exact, although large ones are subtracted.
+    alike = squares[:, None] + squares - 2 * flat @ flat.T < levels**2 * flat.shape[1]
     found: list[int | None] = []
-    kept: list[int] = []
-    for i, row in enumerate(flat):
-        squared = squares[kept] + squares[i] - 2 * flat[kept] @ row
-        near = np.flatnonzero(squared < levels**2 * flat.shape[1])
-        found.append(kept[near[0]] if len(near) else None)
-        if not len(near):
-            kept.append(i)
+    kept = np.zeros(len(flat), bool)
+    for i in range(len(flat)):
+        near = np.flatnonzero(alike[i] & kept)
+        found.append(int(near[0]) if len(near) else None)
+        kept[i] = not len(near)
     return found
