@@ -23,6 +23,12 @@ GLYPH_PROMPTS = [
     *("volcano", "mosquito", "penguin", "copper wire"),
 ]
 
+EMOJI_PROMPTS = [
+    f"{concept}, {style} style"
+    for concept in ("avocado", "red panda", "banana", "cat", "house", "a blue car", "a green heart")
+    for style in ("flat", "outline", "glossy")
+]
+
 
 def glyphs(budget: Budget, seed: int) -> RunConfig:
     """Chinese glyphs from English definitions, 128 px grey; about 7 M parameters."""
@@ -65,6 +71,21 @@ def pictures(budget: Budget, seed: int) -> RunConfig:
     )
 
 
+def emoji(budget: Budget, seed: int) -> RunConfig:
+    """Emoji in several styles from names and keywords, 64 px in colour."""
+    base = pictures(budget, seed)
+    augmentation = AugmentationConfig(geometry=0.5)
+    network = base.model.network.model_copy(
+        update={"num_augmentation_labels": augmentation.num_labels}
+    )
+    changes = {"augmentation": augmentation, "sample_prompts": EMOJI_PROMPTS}
+    return RunConfig(
+        recipe="emoji",
+        model=base.model.model_copy(update={"name": "emoji", "network": network}),
+        training=base.training.model_copy(update={**changes, "samples_per_prompt": 1}),
+    )
+
+
 def points(budget: Budget, seed: int) -> RunConfig:
     """Points in the plane (or, with another num_dimensions, on a line); seconds on a laptop."""
     return RunConfig(
@@ -90,11 +111,13 @@ def points(budget: Budget, seed: int) -> RunConfig:
 
 RECIPES: dict[str, Callable[[Budget, int], RunConfig]] = {
     "glyphs": glyphs,
+    "emoji": emoji,
     "pictures": pictures,
     "points": points,
 }
 DEFAULT_BUDGETS: dict[str, Budget] = {
     "glyphs": {"budget_minutes": 30.0},
+    "emoji": {"budget_minutes": 60.0},
     "pictures": {"budget_minutes": 30.0},
     "points": {"budget_images": 800_000},
 }
@@ -138,6 +161,10 @@ def for_folder(
         largest = 128 if facts.num_channels == 1 else 64
         sizes = [size for size in PICTURE_SIZES_PX if size <= largest]
         image_size_px = max([s for s in sizes if s <= 1.1 * facts.side_px], default=sizes[0])
+    elif image_size_px % 8:
+        raise UserError(
+            f"size {image_size_px} px", "a picture is cut into 8 x 8 patches", "Use 32, 64 or 128"
+        )
     vary = facts.num_training < SMALL_SET
     augmentation = AugmentationConfig(geometry=0.5 if vary else 0.0)
     network = network.model_copy(
