@@ -150,7 +150,7 @@ def test_text_files_beside_the_pictures(tmp_path: Path) -> None:
     assert _by_value(pictures) == {0: "a red fox", 1: "a hen", 2: "a cow", 3: ""}
     assert pictures.alternatives[2] == ["a brown cow"]
     assert pictures.recognised.startswith("sidecar text files: 3 of 4 pictures have NAME.txt")
-    assert "1 pictures have no text file: no caption" in pictures.notes
+    assert "1 picture has no text file: no caption" in pictures.notes
     assert [(each.path, each.reason) for each in pictures.unused] == [
         ("gone.txt", "no picture has its name")
     ]
@@ -311,19 +311,26 @@ def _classes(names: list[str]) -> dict[bytes, bytes]:
 def test_parquet_with_captions(tmp_path: Path) -> None:
     pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     cells = [{"bytes": _png(value), "path": f"{value}.png"} for value in range(5)]
+    _save(tmp_path / "files" / "5.png", 5)
+    _save(tmp_path / "files" / "3.png", 200)  # not the one in the table
+    cells.append({"bytes": None, "path": "5.png"})
     cells += [{"bytes": None, "path": None}, {"bytes": b"no", "path": None}]
-    texts = [f"number  {value}" for value in range(7)]
-    table = pyarrow.table({"id": texts, "caption": texts, "n": range(7), "image": cells})
-    parquet.write_table(table, tmp_path / "a.parquet", row_group_size=2)
-    pictures = read_folder(tmp_path, 8, 1)
-    assert _by_value(pictures) == {value: f"number {value}" for value in range(5)}
-    assert [row["n"] for row in pictures.metadata] == list(range(5))
+    texts = [f"number  {value}" for value in range(8)]
+    table = pyarrow.table({"id": texts, "caption": texts, "n": range(8), "image": cells})
+    parquet.write_table(table, tmp_path / "files" / "a.parquet", row_group_size=3)
+    pictures = read_folder(tmp_path / "files" / "a.parquet", 8, 1)
+    assert _by_value(pictures) == {value: f"number {value}" for value in range(6)}
+    assert [row["n"] for row in pictures.metadata] == list(range(6))
     assert pictures.metadata[3]["file_name"] == "a.parquet#3"
     assert {each.path: each.reason for each in pictures.unused} == {
-        "a.parquet#5": "its cell is empty",
-        "a.parquet#6": "it is no picture of a format that is read",
+        "a.parquet#6": "its cell is empty",
+        "a.parquet#7": "it is no picture of a format that is read",
     }
-    assert read_folder(tmp_path / "a.parquet", 8, 1).key == pictures.key
+    for name in ("3.png", "5.png"):
+        (tmp_path / "files" / name).rename(tmp_path / name)
+    assert _by_value(read_folder(tmp_path / "files", 4, 1)) == {
+        value: f"number {value}" for value in range(5)
+    }
 
 
 def test_parquet_with_classes_and_splits(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -209,8 +210,11 @@ class Nasty:
 
 
 @pytest.fixture(scope="module")
-def nasty(tmp_path_factory: pytest.TempPathFactory) -> Nasty:
-    return Nasty(tmp_path_factory.mktemp("nasty"))
+def nasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nasty]:
+    made = Nasty(tmp_path_factory.mktemp("nasty"))
+    yield made
+    for name in ("locked.png", "secret"):
+        (made.folder / name).chmod(0o700)  # so that the folder can be removed
 
 
 @pytest.fixture(scope="module")

@@ -73,9 +73,11 @@ class TableSource:
     def open(self) -> Path | BinaryIO:
         cell = _parts.get(self.path, self.column, self.part)[self.row].as_py()
         raw = cell.get("bytes") if isinstance(cell, dict) else cell
-        if raw is None:
-            raise ValueError("its cell is empty")
-        return io.BytesIO(raw)
+        if raw is not None:
+            return io.BytesIO(raw)
+        if isinstance(cell, dict) and cell.get("path"):  # the picture stayed in its file
+            return Path(self.path).parent / str(cell["path"])
+        raise ValueError("its cell is empty")
 
     def stamp(self) -> list[int | str]:
         return [*_file_stamp(self.path), self.column, self.part, self.row]
