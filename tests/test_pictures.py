@@ -15,7 +15,6 @@ from imagespace.pictures import glyphs
 from imagespace.pictures import packing as packing_module
 from imagespace.pictures.contact_sheet import contact_sheet
 from imagespace.pictures.folder import read_folder
-from imagespace.pictures.packing import open_picture
 from imagespace.pictures.split import SPLITS, split_of
 
 needs_glyphs = pytest.mark.skipif(
@@ -178,59 +177,6 @@ def _write_rows(path: Path, *rows: object) -> None:
     (path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
 
 
-def test_alpha_is_composed_onto_white(tmp_path: Path) -> None:
-    image = Image.new("RGBA", (8, 8), (255, 0, 0, 0))  # red that alpha hides
-    image.paste((0, 0, 0, 255), (0, 0, 4, 8))
-    image.save(tmp_path / "a.png")
-    pixels = open_picture(tmp_path / "a.png", 8, 3)
-    assert np.all(pixels[:, :4] == 0)
-    assert np.all(pixels[:, 4:] == 255)
-    palette = Image.new("P", (8, 8), 1)
-    palette.putpalette([9, 9, 9, 0, 255, 0])
-    palette.save(tmp_path / "p.png", transparency=1)
-    assert np.all(open_picture(tmp_path / "p.png", 8, 3) == 255)
-
-
-def test_16_bit_grey_keeps_its_scale(tmp_path: Path) -> None:
-    ramp = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
-    Image.fromarray(ramp).save(tmp_path / "a.png")
-    pixels = open_picture(tmp_path / "a.png", 8, 1)[:, :, 0]
-    assert np.array_equal(pixels, np.round(ramp / 257).astype(np.uint8))
-
-
-def test_exif_orientation_is_applied(tmp_path: Path) -> None:
-    image = Image.new("L", (16, 16), 255)
-    image.paste(0, (0, 0, 16, 8))  # black above
-    exif = Image.Exif()
-    exif[0x0112] = 6  # show it turned a quarter clockwise
-    image.save(tmp_path / "a.jpg", exif=exif, quality=95)
-    pixels = open_picture(tmp_path / "a.jpg", 16, 1)[:, :, 0]
-    assert pixels[:, 8:].max() < 20
-    assert pixels[:, :8].min() > 235
-
-
-def test_a_wide_picture_is_padded_and_not_cropped(tmp_path: Path) -> None:
-    Image.new("RGB", (40, 20), (0, 0, 0)).save(tmp_path / "a.webp", lossless=True)
-    pixels = open_picture(tmp_path / "a.webp", 20, 1)[:, :, 0]
-    assert np.all(pixels[:5] == 255)
-    assert np.all(pixels[5:15] == 0)
-    assert np.all(pixels[15:] == 255)
-
-
-def test_halving_is_the_mean_of_four(tmp_path: Path) -> None:
-    values = np.random.default_rng(0).integers(0, 256, (16, 16)).astype(np.uint8)
-    Image.fromarray(values).save(tmp_path / "a.bmp")
-    mean = values.reshape(8, 2, 8, 2).mean(axis=(1, 3))
-    # Pillow rounds once a direction.
-    assert np.abs(open_picture(tmp_path / "a.bmp", 8, 1)[:, :, 0] - mean).max() <= 1
-
-
-def test_the_first_frame_of_an_animation(tmp_path: Path) -> None:
-    frames = [Image.new("L", (8, 8), value) for value in (10, 200)]
-    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
-    assert np.all(open_picture(tmp_path / "a.gif", 8, 1) == 10)
-
-
 def test_metadata_rows_keep_their_order_and_fields(tmp_path: Path) -> None:
     _save(tmp_path / "b.png", 20)
     _save(tmp_path / "sub" / "a.JPG", 200)
@@ -248,28 +194,10 @@ def test_metadata_rows_keep_their_order_and_fields(tmp_path: Path) -> None:
     assert pictures.metadata[1]["artist"] == "me"
     assert np.all(pictures.pixels[0] == 200)
     assert np.all(pictures.pixels[1] == 20)
-    assert pictures.notes == ["1 pictures are not in metadata.jsonl: left out"]
+    assert [each.path for each in pictures.unused] == ["extra.png"]
 
 
-def test_captions_beside_the_pictures(tmp_path: Path) -> None:
-    _save(tmp_path / "a.png")
-    _save(tmp_path / "b_c.png")
-    (tmp_path / "a.txt").write_bytes("\ufeffa red\nfox\n".encode())
-    (tmp_path / "README.txt").write_text("not a caption")
-    pictures = read_folder(tmp_path, 8, 1)
-    assert pictures.captions == ["a red fox", ""]
-    assert pictures.notes == ["1 pictures have no .txt: no caption"]
-
-
-def test_captions_from_the_file_names(tmp_path: Path) -> None:
-    for name in ("red-fox_012.png", "two  cats.png", "7.png"):
-        _save(tmp_path / name)
-    (tmp_path / ".hidden").mkdir()
-    _save(tmp_path / ".hidden" / "no.png")
-    assert read_folder(tmp_path, 8, 1).captions == ["7", "red fox", "two cats"]
-
-
-def test_broken_pictures_are_counted_and_named(tmp_path: Path) -> None:
+def test_broken_pictures_are_left_out_and_named(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64)).astype(np.uint8)
     Image.fromarray(noise).save(tmp_path / "half.jpg")
     Image.fromarray(noise).save(tmp_path / "half.png")
@@ -278,36 +206,67 @@ def test_broken_pictures_are_counted_and_named(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(whole[: len(whole) // 2])
     (tmp_path / "text.gif").write_text("no picture")
     (tmp_path / "empty.webp").write_bytes(b"")
-    _save(tmp_path / "good.png")
-    with pytest.raises(UserError) as raised:
+    with pytest.raises(UserError, match=r"all 4 pictures .* none can be read"):
         read_folder(tmp_path, 8, 1)
-    assert "4 of 5 pictures" in str(raised.value)
+    _save(tmp_path / "good.png", 77)
+    pictures = read_folder(tmp_path, 8, 1)
+    assert [row["file_name"] for row in pictures.metadata] == ["good.png"]
+    assert pictures.pixels.shape == (1, 8, 8, 1)
+    assert np.all(pictures.pixels == 77)
+    assert {each.path: each.reason.split(" (")[0] for each in pictures.unused} == {
+        "empty.webp": "it is empty",
+        "half.jpg": "it is cut short",
+        "half.png": "it is cut short",
+        "text.gif": "it is no picture of a format that is read",
+    }
+    assert len(pictures.notes) == 1
+    assert "4 files left out" in pictures.notes[0]
+    assert "imagespace pictures check" in pictures.notes[0]
     for name in ("half.jpg", "half.png", "text.gif", "empty.webp"):
-        assert name in str(raised.value)
         (tmp_path / name).unlink()
-    assert len(read_folder(tmp_path, 8, 1)) == 1
+    mended = read_folder(tmp_path, 8, 1)
+    assert mended.notes == []
+    assert mended.key == pictures.key  # the key is of what is used
 
 
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ('{"file_name": "a.png", "text": }', "line 2: it is no JSON"),
-        ('["a.png"]', "line 2: a row is a JSON object"),
-        ('{"text": "a cat"}', 'line 2: "file_name" must'),
-        ('{"file_name": "b.png", "text": 7}', 'line 2: "text" must'),
-        ('{"file_name": "b.png", "also": "cat"}', 'line 2: "also" must'),
-        ('{"file_name": "b.png", "split": "test"}', "line 2: \"split\" is 'test'"),
-        ('{"file_name": "a.png"}', "line 2: its picture has a row in line 1"),
-        ('{"file_name": "gone.png"}', "gone.png: there is no such picture"),
+        ('{"file_name": "b.png", "text": }', "metadata.jsonl, line 2: it is no JSON"),
+        ('["a.png"]', "metadata.jsonl, line 2: a row is a JSON object"),
+        ('{"text": "a cat"}', 'metadata.jsonl, line 2: "file_name" must'),
+        ('{"file_name": "b.png", "text": 7}', 'metadata.jsonl, line 2: "text" must'),
+        ('{"file_name": "b.png", "also": "cat"}', 'metadata.jsonl, line 2: "also" must'),
+        ('{"file_name": "b.png", "split": "x"}', "metadata.jsonl, line 2: \"split\" is 'x'"),
+        ('{"file_name": "gone.png"}', "gone.png: there is no such picture (metadata.jsonl, line 2"),
+        ('{"file_name": "a\\u0000.png"}', "there is no such picture (metadata.jsonl, line 2"),
     ],
 )
-def test_bad_metadata_is_named_by_its_line(tmp_path: Path, line: str, complaint: str) -> None:
-    _save(tmp_path / "a.png")
+def test_a_bad_row_is_named_by_its_line(tmp_path: Path, line: str, complaint: str) -> None:
+    _save(tmp_path / "a.png", 10)
     _save(tmp_path / "b.png")
-    (tmp_path / "metadata.jsonl").write_text('{"file_name": "a.png"}\n' + line + "\n")
-    with pytest.raises(UserError) as raised:
-        read_folder(tmp_path, 8, 1)
-    assert complaint in str(raised.value)
+    _save(tmp_path / "c.png", 30)
+    rows = ['{"file_name": "a.png", "text": "one"}', line, '{"file_name": "c.png", "text": "two"}']
+    (tmp_path / "metadata.jsonl").write_text("\n".join(rows) + "\n")
+    pictures = read_folder(tmp_path, 8, 1)
+    assert pictures.captions == ["one", "two"]
+    assert pictures.pixels[:, 0, 0, 0].tolist() == [10, 30]
+    listed = [f"{each.path}: {each.reason}" for each in pictures.unused]
+    assert any(complaint in each for each in listed), listed
+    assert "b.png: no row of the metadata names it" in listed
+
+
+def test_several_rows_of_one_picture_are_several_captions(tmp_path: Path) -> None:
+    _save(tmp_path / "a.png")
+    _write_rows(
+        tmp_path,
+        {"file_name": "a.png", "text": "a cat"},
+        {"file_name": "./a.png", "text": "a tabby"},
+        {"file_name": "a.png", "text": "a cat"},
+    )
+    pictures = read_folder(tmp_path, 8, 1)
+    assert (pictures.captions, pictures.alternatives) == (["a cat"], [["a tabby"]])
+    assert pictures.unused == []
 
 
 def test_nothing_to_read(tmp_path: Path) -> None:
@@ -327,7 +286,7 @@ def test_the_cache_serves_until_the_folder_changes(
     first = read_folder(tmp_path, 8, 1)
     assert not first.pixels.flags.writeable
     with monkeypatch.context() as patch:
-        patch.setattr(packing_module, "open_picture", None)  # a second decoding would fail
+        patch.setattr(packing_module, "render", None)  # a second decoding would fail
         again = read_folder(tmp_path, 8, 1)
     assert again.key == first.key
     assert np.array_equal(again.pixels, first.pixels)
@@ -358,6 +317,82 @@ def test_a_folder_that_cannot_be_written_is_read(tmp_path: Path, home: Path) -> 
     (home / ".cache" / "imagespace").write_text("in the way as well")
     with pytest.raises(UserError, match="cannot be written"):
         read_folder(tmp_path, 8, 1)
+
+
+def _stop_after(num_pictures: int):
+    def stop(done: int, total: int) -> None:
+        if done >= num_pictures:
+            raise KeyboardInterrupt
+
+    return stop
+
+
+def test_a_stopped_build_goes_on_from_its_last_chunk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(50):
+        _save(tmp_path / f"{number:02}.png", number)
+    (tmp_path / "07.png").write_bytes(b"")
+    monkeypatch.setattr(packing_module, "_MAX_CHUNK", 16)
+    with pytest.raises(KeyboardInterrupt):
+        read_folder(tmp_path, 8, 1, _stop_after(32))
+    # What a killed process leaves: pixels and a line of a chunk that was not finished.
+    (partial,) = (tmp_path / ".imagespace").glob(".pixels-*.partial")
+    (log,) = (tmp_path / ".imagespace").glob(".pixels-*.chunks")
+    with partial.open("ab") as file:
+        file.write(bytes(100))
+    with log.open("ab") as file:
+        file.write(b'{"done": 48, "fau')
+    decoded = []
+    original = packing_module.render
+
+    def counted(file, rendering):
+        decoded.append(file.name)
+        return original(file, rendering)
+
+    monkeypatch.setattr(packing_module, "render", counted)
+    pictures = read_folder(tmp_path, 8, 1)
+    assert sorted(decoded) == [f"{number:02}.png" for number in range(32, 50)]
+    values = [number for number in range(50) if number != 7]
+    assert pictures.pixels[:, 3, 3, 0].tolist() == values
+    assert [each.path for each in pictures.unused] == ["07.png"]
+    hidden = [file.name for file in (tmp_path / ".imagespace").iterdir() if file.name[0] == "."]
+    assert hidden == []
+    for number in range(50):  # built in one go, it is the same
+        if number != 7:
+            _save(tmp_path / "whole" / f"{number:02}.png", number)
+    assert read_folder(tmp_path / "whole", 8, 1).key == pictures.key
+
+
+def test_a_log_without_its_pixels_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(40):
+        _save(tmp_path / f"{number:02}.png", number)
+    monkeypatch.setattr(packing_module, "_MAX_CHUNK", 16)
+    with pytest.raises(KeyboardInterrupt):
+        read_folder(tmp_path, 8, 1, _stop_after(32))
+    (partial,) = (tmp_path / ".imagespace").glob(".pixels-*.partial")
+    partial.write_bytes(partial.read_bytes()[:500])
+    assert read_folder(tmp_path, 8, 1).pixels[:, 0, 0, 0].tolist() == list(range(40))
+
+
+def test_two_builds_at_once_do_not_spoil_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(40):
+        _save(tmp_path / f"{number:02}.png", number)
+    monkeypatch.setattr(packing_module, "_MAX_CHUNK", 16)
+    keys = []
+
+    def meanwhile(done: int, total: int) -> None:
+        if done == 16:
+            keys.append(read_folder(tmp_path, 8, 1).key)  # as another process would
+
+    keys.append(read_folder(tmp_path, 8, 1, meanwhile).key)
+    assert len(keys) == 2
+    assert keys[0] == keys[1]
+    assert read_folder(tmp_path, 8, 1).pixels[:, 0, 0, 0].tolist() == list(range(40))
 
 
 # --- contact sheet --------------------------------------------------------------------------

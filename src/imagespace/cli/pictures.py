@@ -87,8 +87,9 @@ def sheet(
     from PIL import Image
 
     from imagespace.pictures.contact_sheet import contact_sheet
-    from imagespace.pictures.folder import read_rows
-    from imagespace.pictures.packing import DAMAGE, open_picture
+    from imagespace.pictures.decoding import DAMAGE, Rendering, reason_of, render
+    from imagespace.pictures.folder import left_out_notes
+    from imagespace.pictures.layouts.recognise import find_pictures
     from imagespace.pictures.split import SPLITS
 
     if num < 1:
@@ -103,21 +104,57 @@ def sheet(
     if out.suffix.lower() != ".png":
         raise UserError(f"--out {out}", "a sheet is written as PNG", "Name a .png file")
     check_out_file(out, overwrite)
-    rows, notes = read_rows(data)
-    for note in notes:
+    found = find_pictures(data)
+    print(found.recognised)
+    for note in found.notes + left_out_notes(found.unused, data):
         print(f"note: {note}")
-    rows = [row for row in rows if split in ("all", row["split"])]
-    if not rows:
+    numbers = [i for i, row in enumerate(found.rows) if split in ("all", row["split"])]
+    if not numbers:
         raise UserError(f"--split {split}", "has no pictures", "Use --split all")
-    chosen = [rows[i] for i in np.random.default_rng(seed).permutation(len(rows))[:num]]
-    images = []
-    for row in chosen:
+    chosen, images = [], []
+    for drawn in np.random.default_rng(seed).permutation(len(numbers)):
+        row, source = found.rows[numbers[drawn]], found.sources[numbers[drawn]]
         try:
-            images.append(Image.fromarray(open_picture(data / row["file_name"], size, 3)))
-        except DAMAGE:
-            raise UserError(
-                str(data / row["file_name"]), "cannot be read as a picture", "Mend or remove it"
-            ) from None
+            images.append(Image.fromarray(render(source.open(), Rendering(size, 3))))
+        except DAMAGE as error:
+            print(f"note: {row['file_name']}: {reason_of(error)}: left out")
+            continue
+        chosen.append(row)
+        if len(chosen) == num:
+            break
     captions = [row["text"] or "(no caption)" for row in chosen]
     contact_sheet(images, captions, min(8, len(images))).save(out)
     print(out)
+
+
+@app.command("check")
+def check(
+    data: Annotated[Path, typer.Argument(help="Folder of pictures.")],
+) -> None:
+    """Say what a folder is taken for, and list every file that is not used, with its reason."""
+    from collections import Counter
+
+    from imagespace.pictures.file_walk import Unused
+    from imagespace.pictures.inspection import inspect_all
+    from imagespace.pictures.layouts.recognise import find_pictures
+
+    found = find_pictures(data)
+    with progress_bar("looking at pictures") as report:
+        inspected = inspect_all(found.sources, report)
+    print(found.recognised)
+    for note in found.notes:
+        print(f"note: {note}")
+    readable = [each for each in inspected if not each.fault]
+    splits = Counter(
+        row["split"] for row, each in zip(found.rows, inspected, strict=True) if not each.fault
+    )
+    num_coloured = sum(each.has_colour for each in readable)
+    print(f"{len(readable):,} pictures, {num_coloured:,} with colour")
+    print("  " + ", ".join(f"{name} {count:,}" for name, count in sorted(splits.items())))
+    broken = [
+        Unused(row["file_name"], each.fault)
+        for row, each in zip(found.rows, inspected, strict=True)
+        if each.fault
+    ]
+    for unused in found.unused + broken:
+        print(f"not used: {unused.path}: {unused.reason}")

@@ -77,6 +77,7 @@ def _picture_data(config: "RunConfig", folder: Path) -> "TrainingData":
     assert isinstance(network, TransformerConfig)
     with progress_bar("reading pictures") as report:
         pictures = read_folder(folder, network.image_size_px, network.num_channels, report)
+    print(pictures.recognised)
     for note in pictures.notes:
         print(f"note: {note}")
     encoder = load_text_encoder()

@@ -1,90 +1,73 @@
-"""Decode pictures and pack them into one memory-mapped array, once."""
+"""Decode pictures and pack them into one memory-mapped array, once; a stopped build goes on."""
 
+import fcntl
 import hashlib
+import io
 import json
 import os
-import struct
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from imagespace.errors import UserError
+from imagespace.pictures.decoding import DAMAGE, Rendering, reason_of, render
+from imagespace.pictures.file_walk import CACHE_FOLDER
+from imagespace.pictures.source import Source
 
-CACHE_FOLDER = ".imagespace"
-_PACKING_VERSION = 1  # raise it when the decoding below changes what it yields
-_CHUNK = 256  # pictures decoded before they are written, so that memory stays bounded
-# What decoders raise on damaged bytes.
-DAMAGE = (
-    *(OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, ArithmeticError),
-    *(NotImplementedError, struct.error, zlib.error, Image.DecompressionBombError),
-)
-_NUM_LISTED = 5  # broken files that a message names
+_PACKING_VERSION = 2  # raise it when the decoding changes what it yields
+# Pictures decoded before they are written, so that memory stays bounded, and what is lost when a
+# build is killed.
+_MAX_CHUNK, _MAX_CHUNK_BYTES = 1024, 64_000_000
+_READ_BYTES = 16_000_000
 
 
-def open_picture(file: Path | BinaryIO, image_size_px: int, num_channels: int) -> NDArray[np.uint8]:
-    """The first frame, upright, on white, padded to a square: uint8 [H, W, C]."""
-    with Image.open(file) as opened:
-        image: Image.Image = ImageOps.exif_transpose(opened)
-        if image.mode.startswith("I"):
-            # Pillow would clip 16-bit values to white: scale 0..65535 to 0..255 instead.
-            wide = np.asarray(image, dtype=np.float64)
-            image = Image.fromarray(np.clip(np.round(wide / 257), 0, 255).astype(np.uint8))
-        elif "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
-            # Blending before the resize keeps what alpha hides out of the edges.
-            image = image.convert("RGBA")
-            white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-            image = Image.alpha_composite(white, image)
-        mode = "L" if num_channels == 1 else "RGB"
-        image = image.convert(mode)
-    scale = image_size_px / max(image.size)
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    if size != image.size:
-        whole = image.width % size[0] == 0 and image.height % size[1] == 0
-        # A box over whole pixels cannot ring; elsewhere Lanczos keeps edges.
-        image = image.resize(size, Image.Resampling.BOX if whole else Image.Resampling.LANCZOS)
-    square = Image.new(mode, (image_size_px, image_size_px), "white")
-    square.paste(image, ((image_size_px - size[0]) // 2, (image_size_px - size[1]) // 2))
-    return np.asarray(square, dtype=np.uint8).reshape(image_size_px, image_size_px, num_channels)
+@dataclass(frozen=True)
+class Packed:
+    """Pixels uint8 [M, H, W, C] of those pictures that can be read, in order.
+
+    `digest` is a fingerprint of their bytes; `faults` says for each other number why it cannot.
+    """
+
+    pixels: NDArray[np.uint8]
+    digest: str
+    faults: dict[int, str]
+
+
+class _BusyError(Exception):
+    """Another process builds the same file just now."""
 
 
 def packed_pixels(
-    path: Path,
-    names: list[str],
-    shape: tuple[int, int, int],
-    progress: Callable[[int, int], None] | None,
-) -> tuple[NDArray[np.uint8], str]:
-    """The pixels from the cache, which is made if need be, and the digest of their content."""
-    missing = [name for name in names if not (path / name).is_file()]
-    if missing:
-        raise UserError(
-            f"{path}, {_some(missing)}",
-            "there is no such picture",
-            "Put it there or remove its row.",
-        )
-    stats = [(path / name).stat() for name in names]
-    described = [[name, s.st_size, s.st_mtime_ns] for name, s in zip(names, stats, strict=True)]
-    key = fingerprint([_PACKING_VERSION, shape, described])
-    places = (path / CACHE_FOLDER, Path.home() / ".cache" / "imagespace")
+    folder: Path,
+    names: Sequence[str],
+    sources: Sequence[Source],
+    rendering: Rendering,
+    progress: Callable[[int, int], None] | None = None,
+) -> Packed:
+    """The pixels from the cache of `folder`, which is made, or made complete, if need be.
+
+    UserError: there is no place to write them, or none of the pictures can be read.
+    """
+    key = _cache_key(names, sources, rendering)
+    places = (folder / CACHE_FOLDER, Path.home() / ".cache" / "imagespace")
     for place in places:
-        packed, digest = place / f"pixels-{key}.npy", place / f"pixels-{key}.digest"
-        if packed.is_file() and digest.is_file():
-            return np.load(packed, mmap_mode="r"), digest.read_text()
+        if _is_built(place / f"pixels-{key}"):
+            return _load(place / f"pixels-{key}")
     reason = ""
     for place in places:
         try:
             place.mkdir(parents=True, exist_ok=True)
-            _pack(place / f"pixels-{key}", path, names, shape, progress)
+            _build(place, key, sources, rendering, progress)
         except OSError as error:
             reason = str(error)  # a read-only folder is no fault of the pictures: try the next
             continue
-        packed, digest = place / f"pixels-{key}.npy", place / f"pixels-{key}.digest"
-        return np.load(packed, mmap_mode="r"), digest.read_text()
+        return _load(place / f"pixels-{key}")
     raise UserError(
         str(places[0]),
         f"the packed pictures cannot be written ({reason})",
@@ -92,56 +75,168 @@ def packed_pixels(
     )
 
 
-def _pack(
-    stem: Path,
-    path: Path,
-    names: list[str],
-    shape: tuple[int, int, int],
+def _cache_key(names: Sequence[str], sources: Sequence[Source], rendering: Rendering) -> str:
+    """A fingerprint of the settings and of every picture's place, size and time of change."""
+    key = hashlib.blake2b(json.dumps([_PACKING_VERSION, asdict(rendering)]).encode())
+    for name, source in zip(names, sources, strict=True):
+        key.update(json.dumps([name, source.stamp()]).encode())
+    return key.hexdigest()[:32]
+
+
+def _is_built(stem: Path) -> bool:
+    return stem.with_suffix(".npy").is_file() and stem.with_suffix(".json").is_file()
+
+
+def _load(stem: Path) -> Packed:
+    about = json.loads(stem.with_suffix(".json").read_text())
+    faults = {int(number): reason for number, reason in about["faults"]}
+    pixels = np.load(stem.with_suffix(".npy"), mmap_mode="r")
+    return Packed(pixels, about["digest"], faults)
+
+
+def _build(
+    place: Path,
+    key: str,
+    sources: Sequence[Source],
+    rendering: Rendering,
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    """Decode all pictures into STEM.npy and the digest of their pixels into STEM.digest.
+    """Decodes all pictures into pixels-KEY.npy, and what there is to say of them into .json.
 
-    Both appear whole or not at all. UserError names the pictures that cannot be decoded.
+    Until then the pixels grow in .pixels-KEY.partial, and .pixels-KEY.chunks has a line for each
+    finished chunk: from these a killed build goes on. Both results appear whole or not at all.
     """
-    broken: list[str] = []
-
-    def decode(name: str) -> NDArray[np.uint8]:
-        try:
-            return open_picture(path / name, shape[0], shape[2])
-        except DAMAGE:
-            broken.append(name)
-            return np.zeros(shape, np.uint8)
-
-    digest = hashlib.blake2b(digest_size=16)
-    partial = stem.with_name(f".{stem.name}-{os.getpid()}.partial")
+    hidden = place / f".pixels-{key}"
     try:
-        with partial.open("wb") as file, ThreadPoolExecutor() as threads:
-            header = {"descr": "|u1", "fortran_order": False, "shape": (len(names), *shape)}
-            np.lib.format.write_array_header_1_0(file, header)
-            for start in range(0, len(names), _CHUNK):
-                chunk = names[start : start + _CHUNK]
-                for pixels in threads.map(decode, chunk):
-                    file.write(pixels.tobytes())
-                    digest.update(pixels.tobytes())
-                if progress is not None:
-                    progress(start + len(chunk), len(names))
-        if broken:
-            raise UserError(
-                f"{len(broken)} of {len(names)} pictures in {path}",
-                f"they cannot be read: {_some(sorted(broken))}",
-                "Move them out of the folder, or save them anew.",
-            )
-        stem.with_suffix(".digest").write_text(digest.hexdigest())
-        partial.replace(stem.with_suffix(".npy"))
-    finally:
-        partial.unlink(missing_ok=True)
+        with _locked(hidden.with_suffix(".chunks")) as log:
+            if _is_built(place / f"pixels-{key}"):
+                return  # by another process, since we looked
+            partial = hidden.with_suffix(".partial")
+            _append_chunks(partial, log, sources, rendering, progress)
+            _finish(partial, log, place / f"pixels-{key}", len(sources), rendering)
+            hidden.with_suffix(".chunks").unlink()
+    except _BusyError:
+        # Two builds of one file would spoil it: this one is done privately.
+        private = place / f".pixels-{key}-{os.getpid()}"
+        try:
+            with private.with_suffix(".chunks").open("w+b") as log:
+                partial = private.with_suffix(".partial")
+                _append_chunks(partial, log, sources, rendering, progress)
+                _finish(partial, log, place / f"pixels-{key}", len(sources), rendering)
+        finally:
+            private.with_suffix(".partial").unlink(missing_ok=True)
+            private.with_suffix(".chunks").unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[BinaryIO]:
+    """The file at `path`, ours alone. Errors: _BusyError if another process has it."""
+    with path.open("a+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _BusyError from None
+        yield file
+
+
+def _append_chunks(
+    partial: Path,
+    log: BinaryIO,
+    sources: Sequence[Source],
+    rendering: Rendering,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Appends the pixels of all pictures that the log does not count as done."""
+    picture_bytes = int(np.prod(rendering.shape))
+    header = _header(len(sources), rendering)
+    num_done, faults = _read_log(log)
+    length = len(header) + (num_done - len(faults)) * picture_bytes
+    if not partial.is_file() or partial.stat().st_size < length:
+        num_done, length = 0, len(header)
+        log.truncate(0)
+        partial.write_bytes(header)
+    chunk_size = max(16, min(_MAX_CHUNK, _MAX_CHUNK_BYTES // picture_bytes))
+
+    def decode(source: Source) -> NDArray[np.uint8] | str:
+        try:
+            return render(source.open(), rendering)
+        except DAMAGE as error:
+            return reason_of(error)
+
+    num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    with partial.open("r+b") as file, ThreadPoolExecutor(num_threads) as threads:
+        file.truncate(length)  # what a killed build wrote of its last chunk
+        file.seek(length)
+        for start in range(num_done, len(sources), chunk_size):
+            chunk = sources[start : start + chunk_size]
+            broken: list[tuple[int, str]] = []
+            for number, outcome in enumerate(threads.map(decode, chunk), start=start):
+                if isinstance(outcome, str):
+                    broken.append((number, outcome))
+                else:
+                    file.write(outcome.tobytes())
+            file.flush()
+            done = {"done": start + len(chunk), "faults": broken}
+            log.write(json.dumps(done).encode() + b"\n")
+            log.flush()
+            if progress is not None:
+                progress(start + len(chunk), len(sources))
+
+
+def _header(num_pictures: int, rendering: Rendering) -> bytes:
+    """What an .npy file begins with; its length does not depend on the number of pictures."""
+    file = io.BytesIO()
+    shape = (num_pictures, *rendering.shape)
+    described = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, described)
+    return file.getvalue()
+
+
+def _read_log(log: BinaryIO) -> tuple[int, dict[int, str]]:
+    """How many pictures are done, and the faults among them. A torn last line counts as nothing."""
+    log.seek(0)
+    num_done, kept = 0, 0
+    faults: dict[int, str] = {}
+    for line in log:
+        try:
+            chunk = json.loads(line)
+        except ValueError:
+            break
+        num_done = chunk["done"]
+        faults |= dict(chunk["faults"])
+        kept += len(line)
+    log.truncate(kept)
+    log.seek(0, os.SEEK_END)
+    return num_done, faults
+
+
+def _finish(
+    partial: Path, log: BinaryIO, stem: Path, num_pictures: int, rendering: Rendering
+) -> None:
+    """Moves the complete pixels to STEM.npy. UserError, and nothing is kept: all are broken."""
+    _, faults = _read_log(log)
+    if len(faults) == num_pictures:
+        partial.unlink()
+        log.truncate(0)
+        reasons = "; ".join(dict.fromkeys(faults.values()))
+        raise UserError(
+            f"all {num_pictures} pictures of {stem.parent.parent}",
+            f"none can be read ({reasons[:300]})",
+            "Put pictures there.",
+        )
+    digest = hashlib.blake2b(digest_size=16)
+    with partial.open("r+b") as file:
+        header = _header(num_pictures - len(faults), rendering)
+        file.write(header)
+        while block := file.read(_READ_BYTES):
+            digest.update(block)
+    about = {"digest": digest.hexdigest(), "faults": sorted(faults.items())}
+    written = partial.with_suffix(".about")
+    written.write_text(json.dumps(about))
+    written.replace(stem.with_suffix(".json"))
+    partial.replace(stem.with_suffix(".npy"))
 
 
 def fingerprint(described: object) -> str:
+    """32 hexadecimal digits that two descriptions share only if they are equal."""
     return hashlib.blake2b(json.dumps(described).encode(), digest_size=16).hexdigest()
-
-
-def _some(names: list[str]) -> str:
-    """The first few names, and how many more."""
-    more = len(names) - _NUM_LISTED
-    return ", ".join(names[:_NUM_LISTED]) + (f" and {more} more" if more > 0 else "")

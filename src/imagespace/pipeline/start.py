@@ -14,7 +14,7 @@ from torch import Tensor
 from imagespace.errors import UserError
 from imagespace.networks.perceptron import PerceptronConfig
 from imagespace.networks.transformer import TransformerConfig
-from imagespace.pictures.packing import DAMAGE, open_picture
+from imagespace.pictures.decoding import DAMAGE, open_picture
 
 
 class Start(BaseModel):

@@ -1,0 +1,94 @@
+"""What kinds of pictures a set holds, found by looking at each, without packing any."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from imagespace.pictures.colour_profile import to_srgb
+from imagespace.pictures.decoding import DAMAGE, FORMATS, decoded, reason_of
+from imagespace.pictures.source import Source
+
+_LOOK_PX = 128  # pictures are looked at in about this size
+# Of 255 levels between channels: compressed grey pictures stay below, a faint tint does not.
+_LEAST_COLOUR = 16
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """One picture: its size as shown, Pillow's mode, and whether it has colour and alpha.
+
+    `fault` says why it cannot be read, and is "" where it can; all else is then 0 and false.
+    """
+
+    width_px: int = 0
+    height_px: int = 0
+    mode: str = ""
+    has_colour: bool = False
+    has_alpha: bool = False
+    has_profile: bool = False
+    fault: str = ""
+
+
+def inspect(source: Source) -> Inspected:
+    """Decodes one picture as far as needed. It never raises on a damaged one."""
+    try:
+        width, height, mode = _header(source)
+        with decoded(source.open(), _LOOK_PX) as (image, profile):
+            if mode == "":
+                width, height, mode = image.width // 2, image.height // 2, "SVG"
+            elif (image.width < image.height) != (width < height):
+                width, height = height, width  # EXIF turns it
+            small = image
+            if min(image.size) > 2 * _LOOK_PX:
+                small = image.reduce(min(image.size) // _LOOK_PX)
+            has_alpha = small.mode in ("LA", "RGBA")
+            return Inspected(
+                width, height, mode, _has_colour(small, profile), has_alpha, bool(profile)
+            )
+    except DAMAGE as error:
+        return Inspected(fault=reason_of(error))
+
+
+def inspect_all(
+    sources: Sequence[Source], progress: Callable[[int, int], None] | None = None
+) -> list[Inspected]:
+    """`inspect` of each, by several threads."""
+    num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    found = []
+    with ThreadPoolExecutor(num_threads) as threads:
+        for number, each in enumerate(threads.map(inspect, sources), start=1):
+            found.append(each)
+            if progress is not None:
+                progress(number, len(sources))
+    return found
+
+
+def num_channels_needed(sources: Sequence[Source], num_looked_at: int = 500) -> int:
+    """3 if one of some `num_looked_at` pictures, spread evenly over the set, has colour; else 1."""
+    step = max(1, len(sources) // num_looked_at)
+    chosen = sources[::step]
+    return 3 if any(each.has_colour for each in inspect_all(chosen)) else 1
+
+
+def _header(source: Source) -> tuple[int, int, str]:
+    """Width, height and mode as the file gives them; (0, 0, "") of a drawing."""
+    try:
+        with Image.open(source.open(), formats=FORMATS) as image:
+            return image.width, image.height, image.mode
+    except UnidentifiedImageError:
+        return 0, 0, ""
+
+
+def _has_colour(image: Image.Image, profile: bytes) -> bool:
+    """Whether any visible pixel's channels are apart by more than compression explains."""
+    if image.mode in ("L", "LA"):
+        return False
+    alpha = np.asarray(image.getchannel("A")) if image.mode == "RGBA" else np.array(255)
+    plain = image.convert("RGB") if image.mode == "RGBA" else image
+    levels = np.asarray(to_srgb(plain, profile), dtype=np.int16)
+    spread = levels.max(axis=2) - levels.min(axis=2)
+    return bool(((spread * (alpha / 255.0)) > _LEAST_COLOUR).any())
