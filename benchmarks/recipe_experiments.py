@@ -114,8 +114,8 @@ def step_seconds(states: list[TrainingState], num: int = 5) -> list[float]:
 def relative_cost(config: RunConfig, baseline: RunConfig) -> float:
     """Time of a picture, in the baseline's."""
     same = config.model.network == baseline.model.network
-    training_of = config.training
-    if same and training_of.matrix_optimizer == "muon" and training_of.batch_size == baseline.training.batch_size:
+    fields = ("matrix_optimizer", "batch_size")
+    if same and all(getattr(config.training, f) == getattr(baseline.training, f) for f in fields):
         return 1.0
     own, base = step_seconds([prepare(config), prepare(baseline)])
     return own / base

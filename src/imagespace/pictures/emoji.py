@@ -26,7 +26,6 @@ from imagespace.pictures.emoji_styles import (
     npm_styles,
     pip_styles,
 )
-from imagespace.pictures.folder import METADATA_FILE
 from imagespace.pictures.new_folder import new_folder
 from imagespace.pictures.packages import package_folder
 from imagespace.pictures.split import HELD_OUT, TRAIN, draw_per_thousand, split_of
@@ -120,7 +119,7 @@ def _write(
             wanted[i][2].file.unlink()
     held_out_pairs = _held_out_pairs(kept) if with_pairs else frozenset()
     counts: dict[str, Counter[str]] = {style.key: Counter() for style in styles}
-    with (partial / METADATA_FILE).open("w", encoding="utf-8") as lines:
+    with (partial / "metadata.jsonl").open("w", encoding="utf-8") as lines:
         for style, concept in kept:
             row = emoji_row(concept, style, (concept.key, style.key) in held_out_pairs)
             lines.write(json.dumps(row, ensure_ascii=False) + "\n")

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from imagespace.pictures.decoding import open_picture
 from imagespace.pictures.emoji_styles import Drawing
-from imagespace.pictures.packing import open_picture
 
-SUPERSAMPLING = 2
 SIGNATURE_SIZE_PX = 32
 # Root mean square of the difference of two signatures, in levels of 0 to 255. Below it lie re-used
 # drawings (a full moon and a yellow circle at 1.4, the flags of Norway and Bouvet Island at 1.0 to
@@ -30,20 +29,12 @@ class DrawingJob:
 
 
 def draw_emoji(drawing: Drawing, image_size_px: int) -> NDArray[np.uint8]:
-    """The drawing on white, uint8 [H, W, 3], supersampled by two and box-filtered.
+    """The drawing (a file, or the text of an SVG) on white, uint8 [H, W, 3].
 
-    Transparency is blended at the higher resolution, before the filter, so that what it hides
-    does not bleed into the edges. ValueError: the SVG is malformed.
+    ValueError: the SVG is malformed.
     """
-    if isinstance(drawing, Path) and drawing.suffix != ".svg":
-        return open_picture(drawing, image_size_px, 3)
-    import resvg_py
-
-    svg = drawing.read_text(encoding="utf-8") if isinstance(drawing, Path) else drawing
-    size = image_size_px * SUPERSAMPLING
-    # The emoji carry outlines alone: no need to search the system for fonts.
-    png = resvg_py.svg_to_bytes(svg_string=svg, width=size, height=size, skip_system_fonts=True)
-    return open_picture(io.BytesIO(png), image_size_px, 3)
+    file = drawing if isinstance(drawing, Path) else io.BytesIO(drawing.encode())
+    return open_picture(file, image_size_px, 3)
 
 
 def write_emoji(job: DrawingJob) -> NDArray[np.uint8]:
