@@ -7,14 +7,14 @@ import imagespace
 
 ROOT = Path(imagespace.__file__).parent
 ROWS = [
-    {"errors", "randomness", "precision"},
+    {"errors", "randomness", "precision", "page"},
     {"pictures", "points", "text", "diffusion", "networks"},
     {"checkpoints"},
     {"pipeline"},
     {"training"},
     {"evaluation"},
     {"recipes"},
-    {"lab"},
+    {"lab", "checkup"},
     {"cli"},
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}

@@ -18,6 +18,7 @@ build_app = typer.Typer(
     help="Build a picture set from installed packages.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(build_app, name="build")
+_MOST_LISTED = 50
 
 
 @build_app.command("glyphs")
@@ -130,31 +131,55 @@ def sheet(
 @app.command("check")
 def check(
     data: Annotated[Path, typer.Argument(help="Folder of pictures.")],
+    out: Annotated[
+        Path | None, typer.Option(help="HTML page to write, instead of .imagespace/check.html.")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(help="Side in pixels to train at, instead of the recommended.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
-    """Say what a folder is taken for, and list every file that is not used, with its reason."""
-    from collections import Counter
+    """Look at a folder before training: what is wrong, what is not used and why, what suits it.
 
-    from imagespace.pictures.file_walk import Unused
-    from imagespace.pictures.inspection import inspect_all
-    from imagespace.pictures.layouts.recognise import find_pictures
+    Exits with 1 if training is not possible.
+    """
+    from imagespace.checkup.checkup import check_folder
+    from imagespace.checkup.page import checkup_page
+    from imagespace.pictures.file_walk import CACHE_FOLDER
+    from imagespace.text.vectors import load_text_encoder
 
-    found = find_pictures(data)
+    if out is not None:
+        if out.suffix.lower() not in (".html", ".htm"):
+            raise UserError(f"--out {out}", "the page is written as HTML", "Name a .html file")
+        check_out_file(out, overwrite)
     with progress_bar("looking at pictures") as report:
-        inspected = inspect_all(found.sources, report)
-    print(found.recognised)
-    for note in found.notes:
+        checkup = check_folder(data, load_text_encoder(), size, report)
+    if out is None:  # our own folder, in which pages may follow one another
+        place = (data if data.is_dir() else data.parent) / CACHE_FOLDER
+        out = place / ("check.html" if data.is_dir() else f"check-{data.name}.html")
+    print(checkup.recognised or "no pictures")
+    for line in checkup.counts:
+        print(f"  {line}")
+    for note in checkup.notes:
         print(f"note: {note}")
-    readable = [each for each in inspected if not each.fault]
-    splits = Counter(
-        row["split"] for row, each in zip(found.rows, inspected, strict=True) if not each.fault
-    )
-    num_coloured = sum(each.has_colour for each in readable)
-    print(f"{len(readable):,} pictures, {num_coloured:,} with colour")
-    print("  " + ", ".join(f"{name} {count:,}" for name, count in sorted(splits.items())))
-    broken = [
-        Unused(row["file_name"], each.fault)
-        for row, each in zip(found.rows, inspected, strict=True)
-        if each.fault
-    ]
-    for unused in found.unused + broken:
+    for finding in checkup.findings:
+        print(f"{finding.severity}: {finding.line}")
+    missed = [each for each in checkup.unused if not each.beside]
+    for unused in missed[:_MOST_LISTED]:
         print(f"not used: {unused.path}: {unused.reason}")
+    if len(missed) > _MOST_LISTED:
+        print(f"not used: {len(missed) - _MOST_LISTED:,} more, all of them listed on the page")
+    if checkup.recommendation is not None:
+        print("recommended: " + "\n  ".join(checkup.recommendation.lines))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(checkup_page(checkup), encoding="utf-8", errors="backslashreplace")
+        print(f"page: {out}")
+    except OSError as error:
+        print(f"note: {out} cannot be written ({error.strerror}); --out names another place")
+    if not checkup.is_trainable:
+        raise typer.Exit(1)
+    assert checkup.recommendation is not None
+    recipe = checkup.recommendation.config.recipe
+    minutes = max(1, round(checkup.recommendation.minutes))
+    print(f"next: imagespace train {data} --recipe {recipe} --minutes {minutes}")

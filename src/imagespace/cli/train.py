@@ -68,6 +68,7 @@ def _picture_data(config: "RunConfig", folder: Path) -> "TrainingData":
 
     if str(folder) in POINT_SETS and not folder.exists():
         raise UserError(str(folder), "is a set of points, not pictures", "Add --recipe points")
+    from imagespace.checkup.checkup import quick_findings
     from imagespace.networks.transformer import TransformerConfig
     from imagespace.pictures.folder import read_folder
     from imagespace.text.vectors import load_text_encoder
@@ -81,10 +82,9 @@ def _picture_data(config: "RunConfig", folder: Path) -> "TrainingData":
     for note in pictures.notes:
         print(f"note: {note}")
     encoder = load_text_encoder()
-    cut = sum(map(bool, encoder.encode(pictures.captions, network.max_text_tokens).dropped))
-    if cut:
-        limit = network.max_text_tokens
-        print(f"note: {cut:,} captions are longer than {limit} tokens; their ends are not read")
+    for finding in quick_findings(pictures, encoder, network.max_text_tokens):
+        if finding.severity != "remark":
+            print(f"{finding.severity}: {finding.line}")
     print(f"{len(pictures):,} pictures, {len(pictures.indices('train')):,} in training")
     return PictureData(config, pictures, encoder)
 

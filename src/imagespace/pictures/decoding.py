@@ -116,8 +116,12 @@ def open_picture(
 def render(file: Path | BinaryIO, rendering: Rendering) -> NDArray[np.uint8]:
     """`open_picture` under settings that are checked already."""
     with decoded(file, rendering.image_size_px, rendering.fit == "pad") as (image, profile):
-        image = _resized(image, rendering)
-        image = _composed(image, profile, rendering)
+        return drawn(image, profile, rendering)
+
+
+def drawn(image: Image.Image, profile: bytes, rendering: Rendering) -> NDArray[np.uint8]:
+    """What `decoded` yields as a square: uint8 [H, W, C]."""
+    image = _composed(_resized(image, rendering), profile, rendering)
     return np.asarray(image, dtype=np.uint8).reshape(rendering.shape)
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -33,8 +34,11 @@ class Inspected:
     fault: str = ""
 
 
-def inspect(source: Source) -> Inspected:
-    """Decodes one picture as far as needed. It never raises on a damaged one."""
+def inspect(source: Source, look: Callable[[Image.Image, bytes], None] | None = None) -> Inspected:
+    """Decodes one picture as far as needed. It never raises on a damaged one.
+
+    `look` sees what was decoded, as `decoding.drawn` takes it, so that none is decoded twice.
+    """
     try:
         width, height, mode = _header(source)
         with decoded(source.open(), _LOOK_PX) as (image, profile):
@@ -45,6 +49,8 @@ def inspect(source: Source) -> Inspected:
             small = image
             if min(image.size) > 2 * _LOOK_PX:
                 small = image.reduce(min(image.size) // _LOOK_PX)
+            if look is not None:
+                look(small, profile)
             has_alpha = small.mode in ("LA", "RGBA")
             return Inspected(
                 width, height, mode, _has_colour(small, profile), has_alpha, bool(profile)
@@ -54,13 +60,19 @@ def inspect(source: Source) -> Inspected:
 
 
 def inspect_all(
-    sources: Sequence[Source], progress: Callable[[int, int], None] | None = None
+    sources: Sequence[Source],
+    progress: Callable[[int, int], None] | None = None,
+    look: Callable[[int, Image.Image, bytes], None] | None = None,
 ) -> list[Inspected]:
-    """`inspect` of each, by several threads."""
+    """`inspect` of each, by several threads; `look` also gets the picture's number."""
+
+    def inspect_one(number: int) -> Inspected:
+        return inspect(sources[number], partial(look, number) if look is not None else None)
+
     num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
     found = []
     with ThreadPoolExecutor(num_threads) as threads:
-        for number, each in enumerate(threads.map(inspect, sources), start=1):
+        for number, each in enumerate(threads.map(inspect_one, range(len(sources))), start=1):
             found.append(each)
             if progress is not None:
                 progress(number, len(sources))

@@ -32,8 +32,7 @@ def find_pictures(path: Path) -> Found:
     files beside them, class folders, plain); Parquet; .tar archives. UserError: no such folder,
     no picture in it, or what is in it needs an extra.
     """
-    found, passed_over = _find(path)
-    found.unused += passed_over
+    found = look_for_pictures(path)
     if not found.rows:
         faults = [f"{each.path}: {each.reason}" for each in found.unused if not each.beside]
         raise UserError(
@@ -43,6 +42,13 @@ def find_pictures(path: Path) -> Found:
             else "it holds no picture",
             f"Put pictures there: {' '.join(PICTURE_SUFFIXES)}.",
         )
+    return found
+
+
+def look_for_pictures(path: Path) -> Found:
+    """`find_pictures`, where finding none is an answer too."""
+    found, passed_over = _find(path)
+    found.unused += passed_over
     return found
 
 
