@@ -46,7 +46,8 @@ def pictures_of(
         data = GLYPH_CACHE / f"glyphs-{network.image_size_px}"
         if not (data / "metadata.jsonl").is_file():
             build_glyphs(data, network.image_size_px)
-    return read_folder(data, network.image_size_px, network.num_channels, progress)
+    shape = (network.image_size_px, network.num_channels)
+    return read_folder(data, *shape, progress, model.config.fit)
 
 
 @dataclass(frozen=True)

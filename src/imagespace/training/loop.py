@@ -144,6 +144,8 @@ class TrainingState:
 
 def prepare(config: RunConfig, dtype: torch.dtype | None = None) -> TrainingState:
     """The state at step 0; `dtype` is that of a run to be continued, else the config's."""
+    # inductor and autocast warn about mixed types that are meant.
+    warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
     keep_freed_memory()
     compiled = config.training.compile and has_compiler()
     precision = config.training.precision
@@ -157,8 +159,6 @@ def train(config: RunConfig, data: TrainingData, out: Path) -> Generator[Progres
     Closing the generator saves a checkpoint first. Errors: UserError if `out` holds something
     else, or if the loss is not finite: the last good checkpoint stays.
     """
-    # inductor and autocast warn about mixed types that are meant.
-    warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
     run = RunFolder(out)
     run.open(config, data.key)
     checkpoint = run.newest()

@@ -1,19 +1,13 @@
 """Recipes: named functions that return a whole run configuration."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from imagespace.checkpoints import ModelConfig, SamplingConfig
 from imagespace.diffusion.objective import ObjectiveConfig
 from imagespace.errors import UserError
 from imagespace.networks.perceptron import PerceptronConfig
 from imagespace.networks.transformer import TransformerConfig
-from imagespace.training.augmentation import AugmentationConfig
 from imagespace.training.config import RunConfig, TrainingConfig
-
-PICTURE_SIZES_PX = (8, 16, 32, 64, 128)
-SMALL_SET = 20_000
-"""Training sets with fewer pictures are learnt by heart in an hour; they are augmented."""
 
 Budget = dict[str, float | int | None]
 
@@ -52,7 +46,7 @@ def glyphs(budget: Budget, seed: int) -> RunConfig:
 
 
 def pictures(budget: Budget, seed: int) -> RunConfig:
-    """Any folder of pictures; `for_folder` fits it to what the folder holds."""
+    """Any folder of pictures; `folder.for_folder` fits it to what the folder holds."""
     return RunConfig(
         recipe="pictures",
         model=ModelConfig(
@@ -73,16 +67,26 @@ def pictures(budget: Budget, seed: int) -> RunConfig:
 
 def emoji(budget: Budget, seed: int) -> RunConfig:
     """Emoji in several styles from names and keywords, 64 px in colour."""
-    base = pictures(budget, seed)
-    augmentation = AugmentationConfig(geometry=0.5)
-    network = base.model.network.model_copy(
-        update={"num_augmentation_labels": augmentation.num_labels}
+    base = varied(pictures(budget, seed), geometry=0.5)
+    changes = {"sample_prompts": EMOJI_PROMPTS, "samples_per_prompt": 1}
+    return base.model_copy(
+        update={
+            "recipe": "emoji",
+            "model": base.model.model_copy(update={"name": "emoji"}),
+            "training": base.training.model_copy(update=changes),
+        }
     )
-    changes = {"augmentation": augmentation, "sample_prompts": EMOJI_PROMPTS}
+
+
+def varied(config: RunConfig, **chances: float | bool) -> RunConfig:
+    """The run with these changes of its training pictures besides, which its network is told of."""
+    augmentation = config.training.augmentation.model_copy(update=chances)
+    labels = {"num_augmentation_labels": augmentation.num_labels}
+    network = config.model.network.model_copy(update=labels)
     return RunConfig(
-        recipe="emoji",
-        model=base.model.model_copy(update={"name": "emoji", "network": network}),
-        training=base.training.model_copy(update={**changes, "samples_per_prompt": 1}),
+        recipe=config.recipe,
+        model=config.model.model_copy(update={"network": network}),
+        training=config.training.model_copy(update={"augmentation": augmentation}),
     )
 
 
@@ -132,58 +136,6 @@ def recipe(name: str, budget: Budget, seed: int = 0) -> RunConfig:
     if all(value is None for value in budget.values()):
         budget = DEFAULT_BUDGETS[name]
     return RECIPES[name](budget, seed)
-
-
-@dataclass(frozen=True)
-class FolderFacts:
-    """What a recipe needs to know of a folder of pictures before they are decoded."""
-
-    num_training: int
-    side_px: int
-    """The median of the pictures' longer sides."""
-    num_channels: int
-    is_captioned: bool
-    prompts: list[str]
-    """What the sample sheets are drawn from."""
-
-
-def for_folder(
-    config: RunConfig, facts: FolderFacts, image_size_px: int | None = None
-) -> RunConfig:
-    """The pictures recipe for one folder: its size, channels and captions; small sets are varied.
-
-    The size is the largest of 8, 16, ... 128 px (64 for colour) that the pictures have. Whatever
-    it is, the network sees 64 patches, so that a step takes the same time.
-    """
-    network = config.model.network
-    assert isinstance(network, TransformerConfig)
-    if image_size_px is None:
-        largest = 128 if facts.num_channels == 1 else 64
-        sizes = [size for size in PICTURE_SIZES_PX if size <= largest]
-        image_size_px = max([s for s in sizes if s <= 1.1 * facts.side_px], default=sizes[0])
-    elif image_size_px % 8:
-        raise UserError(
-            f"size {image_size_px} px", "a picture is cut into 8 x 8 patches", "Use 32, 64 or 128"
-        )
-    vary = facts.num_training < SMALL_SET
-    augmentation = AugmentationConfig(geometry=0.5 if vary else 0.0)
-    network = network.model_copy(
-        update={
-            "image_size_px": image_size_px,
-            "patch_size_px": max(1, image_size_px // 8),
-            "num_channels": facts.num_channels,
-            "max_text_tokens": network.max_text_tokens if facts.is_captioned else 0,
-            "num_augmentation_labels": augmentation.num_labels,
-        }
-    )
-    sampling = config.model.sampling
-    if not facts.is_captioned:
-        sampling = sampling.model_copy(update={"guidance": 1.0})
-    training = config.training.model_copy(
-        update={"augmentation": augmentation, "sample_prompts": facts.prompts}
-    )
-    model = config.model.model_copy(update={"network": network, "sampling": sampling})
-    return RunConfig(recipe=config.recipe, model=model, training=training)
 
 
 def for_points(config: RunConfig, num_dimensions: int) -> RunConfig:
