@@ -401,6 +401,22 @@ def test_what_lies_beside_is_listed_and_other_formats_are_named(tmp_path: Path) 
     assert pictures.notes[0].startswith("3 files left out")
 
 
+def test_a_drawing_is_used_once_it_can_be_rendered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("resvg_py")
+    _save(tmp_path / "fox.png")
+    drawing = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><rect/></svg>'
+    (tmp_path / "hen.svg").write_text(drawing)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "resvg_py", None)
+        patch.setattr("imagespace.pictures.packing.can_render_svg", lambda: False)
+        without = read_folder(tmp_path, 8, 1)
+    assert without.captions == ["fox"]
+    assert 'pip install "imagespace[svg]"' in without.unused[0].reason
+    assert read_folder(tmp_path, 8, 1).captions == ["fox", "hen"]
+
+
 def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
     _save(tmp_path / "other" / "far.png", 1)
     _save(tmp_path / "set" / "near.png", 2)

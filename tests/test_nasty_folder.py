@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from imagespace.cli.pictures import check
 from imagespace.errors import UserError
 from imagespace.pictures.file_walk import printable
 from imagespace.pictures.folder import PictureSet, read_folder
@@ -271,6 +272,17 @@ def test_the_notes_count_what_one_might_miss(nasty: Nasty, pictures: PictureSet)
     num = sum(not each.beside for each in pictures.unused)
     assert any(note.startswith(f"{num} files left out: ") for note in pictures.notes)
     assert any("read as GB18030" in note for note in pictures.notes)
+
+
+def test_check_prints_each_with_its_reason(
+    nasty: Nasty, pictures: PictureSet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check(nasty.folder)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == pictures.recognised
+    listed = sorted(line for line in lines if line.startswith("not used: "))
+    assert listed == sorted(f"not used: {each.path}: {each.reason}" for each in pictures.unused)
+    assert any(line.startswith(f"{len(pictures)} pictures, ") for line in lines)
 
 
 def test_metadata_with_every_kind_of_bad_row(tmp_path: Path) -> None:

@@ -28,7 +28,8 @@ def _file_stamp(path: str) -> list[int | str]:
         status = os.stat(path)
     except (OSError, ValueError):
         return []
-    return [status.st_size, status.st_mtime_ns]
+    # A permission that is given later changes neither.
+    return [status.st_size, status.st_mtime_ns, os.access(path, os.R_OK)]
 
 
 @dataclass(frozen=True, slots=True)
