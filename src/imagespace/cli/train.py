@@ -107,6 +107,8 @@ def picture_config(folder: Path, asked: PictureOptions, budget: "Budget", seed: 
         raise UserError(
             f"--fit {asked.fit!r}", "there is no such fit", f"Use one of {', '.join(FITS)}"
         )
+    if asked.recipe is not None:
+        named_recipe(asked.recipe, budget, seed)  # an unknown one is said before a long walk
     found = find_pictures(folder)
     name = asked.recipe or ("pictures" if asked.size else suited_recipe(found.rows))
     config = named_recipe(name, budget, seed)
