@@ -79,7 +79,7 @@ def test_uniform_noise_costs_eight_bits():
 
 def test_probes_must_fit():
     denoiser = ExactGaussian(RectifiedFlow(), torch.zeros(2), 1.0)
-    with pytest.raises(ValueError, match="at least two"):
-        likelihood(denoiser, torch.zeros(3, 2), probes=torch.ones(1, 3, 2))
+    with pytest.raises(ValueError, match="at least one"):
+        likelihood(denoiser, torch.zeros(3, 2), probes=torch.ones(0, 3, 2))
     with pytest.raises(ValueError, match="shaped as x"):
         likelihood(denoiser, torch.zeros(3, 2), probes=torch.ones(2, 3, 1))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from imagespace.errors import UserError
-from imagespace.evaluation.copies import nearest_distances
+from imagespace.evaluation.copies import same_distance
 from imagespace.evaluation.newness import copies_in_features, losses
 from imagespace.evaluation.quality import blurred, uniform_noise
 from imagespace.evaluation.subject import Subject, pictures_of
@@ -35,9 +35,10 @@ def test_samples_are_asked_for_by_captions_of_unseen_pictures(subject):
     assert [s.prompt for s in settings] == [
         subject.pictures.captions[row] for row in subject.sample_rows
     ]
-    assert [s.seed for s in settings] == list(range(5, 17))
-    # Eight unseen pictures serve twelve samples: each once before any twice.
-    assert sorted(subject.sample_rows[:8]) == sorted(subject.unseen)
+    # Eight unseen pictures, eight samples: two of one prompt would be like each other.
+    assert [s.seed for s in settings] == list(range(5, 13))
+    assert subject.sample_rows.tolist() == subject.unseen.tolist()
+    assert subject.notes[0] == "8 samples instead of 12: one for each unseen caption"
     other = Subject(subject.model, subject.pictures, num=12, seed=6)
     assert other.unseen.tolist() != subject.unseen.tolist()
 
@@ -74,11 +75,26 @@ def test_planted_copies_are_found_in_features():
     assert found["copies"]["real"]["value"] == 0
 
 
-def test_nearest_distances_are_the_least_ones():
+def test_copies_of_a_set_whose_pictures_stand_twice_are_found():
+    """As with two captions each: most nearest others are equal, and unseen ones may be too."""
+    random = np.random.default_rng(0)
+    base = random.normal(size=(100, 16)).astype(np.float32)
+    unseen = np.concatenate([base[:60], random.normal(size=(40, 16)).astype(np.float32)])
+    found = copies_in_features(base[:50], unseen, np.concatenate([base, base]))
+    assert found["copies"]["samples"]["value"] == 1
+    assert found["nearest_ratio"]["samples"]["value"] == 0
+    assert found["copies"]["real"]["value"] == pytest.approx(0.6)
+
+
+def test_one_picture_is_what_is_nearer_than_a_third_of_the_nearest_other():
     random = torch.Generator().manual_seed(0)
-    points, others = (torch.randn(n, 5, generator=random) for n in (150, 40))
-    expected = torch.cdist(points, others).min(dim=1).values
-    torch.testing.assert_close(nearest_distances(points, others), expected, atol=1e-3, rtol=1e-3)
+    points = torch.randn(200, 5, generator=random)
+    apart = torch.cdist(points, points).fill_diagonal_(torch.inf)
+    expected = float(apart.min(dim=1).values.median()) / 3
+    assert same_distance(points) == pytest.approx(expected, rel=1e-2)
+    assert same_distance(torch.cat([points, points])) == pytest.approx(expected, rel=0.05)
+    # Where all are equal, more than rounding remains.
+    assert 0 < same_distance(points[:1].repeat(9, 1)) < 0.01
 
 
 def test_a_blur_keeps_the_mean_and_takes_the_edges():
