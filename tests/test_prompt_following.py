@@ -20,9 +20,8 @@ from imagespace.text.vectors import load_text_encoder
 SEEN, UNSEEN = (next(chr(c) for c in range(0x4E00, 0x5000) if is_held_out(c) == h) for h in (0, 1))
 ENCODER = load_text_encoder()
 # Words that the text encoder knows, all different.
-WORDS = [
-    a + " " + b for a in ("red", "blue", "old", "new", "big") for b in "fish bird tree hand".split()
-]
+WORDS = [f"{a} {b}" for a in ("red", "blue", "old", "new") for b in ("fish", "bird", "tree")]
+WORDS += [f"big {b}" for b in ("fish", "bird", "tree", "hand", "mouth", "door", "sun", "moon")]
 
 
 def subject_of(tiny_run, rows: list[dict], num: int = 50, encoder=ENCODER) -> Subject:
@@ -123,7 +122,10 @@ def test_nouns_are_sixteen_samples_each_of_their_own_radical(tiny_run):
 def test_labels_are_words_and_read_of_new_prompts(tiny_run):
     random = np.random.default_rng(0)
     rows = [{"text": WORDS[0], "style": "ab"[i % 2] if i % 3 else None} for i in range(60)]
-    rows += [{"text": w, "split": "held_out", "style": s} for w, s in zip(WORDS[1:7], "aaabb?")]
+    rows += [
+        {"text": w, "split": "held_out", "style": s}
+        for w, s in zip(WORDS[1:7], "aaabb?", strict=True)
+    ]
     rows[-1]["style"] = None
     subject = subject_of(tiny_run, rows)
     # The first feature tells the label; rows without one look like a third.
@@ -141,7 +143,7 @@ def test_labels_are_words_and_read_of_new_prompts(tiny_run):
 
 
 def test_retrieval_ranks_each_prompt_once(tiny_run, monkeypatch):
-    texts = [f"{word} {more}" for word in WORDS for more in "fire rain stone gold foot".split()]
+    texts = [f"{word} {more}" for word in WORDS for more in ("fire", "rain", "gold", "ice", "oil")]
     rows = [{"text": "a mouth"}] + [{"text": text, "split": "held_out"} for text in texts]
     rows.append({"text": texts[0].upper(), "split": "held_out"})  # says the same as another
     subject = subject_of(tiny_run, rows, num=500)

@@ -54,7 +54,9 @@ def test_a_perfect_model_stands_at_the_floor():
         unseen, floor, samples = (
             random.normal(size=(num, 16)).astype(np.float32) for num in (40, 40, 800)
         )
-        values = [distances(f, unseen, 40)[0]["frechet_distance"]["value"] for f in (samples, floor)]
+        values = [
+            distances(f, unseen, 40)[0]["frechet_distance"]["value"] for f in (samples, floor)
+        ]
         gaps.append(values[0] / values[1])
     assert np.mean(gaps) == pytest.approx(1, abs=0.15)
 
