@@ -1,17 +1,20 @@
 """What is measured is what is said: unseen pictures, their captions, planted copies."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from imagespace.diffusion.likelihood import BITS_OF_A_GREY_LEVEL
 from imagespace.errors import UserError
 from imagespace.evaluation.copies import same_distance
-from imagespace.evaluation.newness import copies_in_features, losses
+from imagespace.evaluation.newness import copies_in_features, likelihoods, losses
 from imagespace.evaluation.quality import blurred, uniform_noise
 from imagespace.evaluation.subject import Subject, pictures_of
 from imagespace.networks.build import build_network
 from imagespace.pictures.folder import read_folder
-from imagespace.pipeline import Model
+from imagespace.pipeline import Model, from_pixels
 from imagespace.text.vectors import load_text_encoder
 
 
@@ -61,6 +64,27 @@ def test_loss_is_that_of_the_answer(subject):
     square = (pixels**2).mean(axis=(1, 2, 3))
     assert found["t=0.1"]["value"] == pytest.approx(square[0::5].mean(), rel=1e-4)
     assert found["t=0.9"]["value"] == pytest.approx(square[4::5].mean(), rel=1e-4)
+
+
+def test_bits_are_near_those_of_a_fine_walk(subject):
+    """Of as many pictures as there are up to fifty, and nearer than half of the steps come."""
+    many = Subject(subject.model, with_many_unseen(subject.pictures), 200, 5)
+    found = likelihoods(many)
+    assert found["train"]["num"] == found["unseen"]["num"] == 40
+    x_0 = from_pixels(many.pixels(many.unseen))
+
+    def bits(num_steps):
+        walk = many.model.likelihood(x_0, seed=5, num_steps=num_steps, num_probes=1)
+        return float(walk.bits_per_dimension(BITS_OF_A_GREY_LEVEL)[0].mean())
+
+    fine = bits(48)
+    assert abs(found["unseen"]["value"] - fine) < abs(bits(8) - fine) / 2
+    assert found["unseen"]["value"] == pytest.approx(fine, rel=0.01)
+
+
+def with_many_unseen(pictures):
+    splits = np.array(["train", "held_out"] * (len(pictures) // 2))
+    return replace(pictures, splits=splits)
 
 
 def test_planted_copies_are_found_in_features():
