@@ -85,7 +85,7 @@ VARIANTS: dict[str, Callable[[RunConfig], RunConfig]] = {
     "wide-448x2": network(width=448, depth=2, num_heads=7),
     "small-256x3": network(width=256, depth=3, num_heads=4),
     "patch-8": network(patch_size_px=8),
-    "batch-64": training(batch_size=64),
+    "batch-128": training(batch_size=128),
     # Captions.
     "captions-plain": training(alternative_caption=0.0, single_sense=0.0),
     "captions-senses": training(alternative_caption=0.0),
@@ -114,8 +114,8 @@ def step_seconds(states: list[TrainingState], num: int = 5) -> list[float]:
 def relative_cost(config: RunConfig, baseline: RunConfig) -> float:
     """Time of a picture, in the baseline's."""
     same = config.model.network == baseline.model.network
-    training_of = config.training
-    if same and training_of.matrix_optimizer == "muon" and training_of.batch_size == 128:
+    fields = ("matrix_optimizer", "batch_size")
+    if same and all(getattr(config.training, f) == getattr(baseline.training, f) for f in fields):
         return 1.0
     own, base = step_seconds([prepare(config), prepare(baseline)])
     return own / base

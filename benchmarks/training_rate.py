@@ -1,6 +1,6 @@
 """How much of the machine the training uses: model FLOP/s against the measured matrix products.
 
-    python benchmarks/training_rate.py [--size 6] [--batch-size 128] [--seconds 20] [--out FILE]
+    python benchmarks/training_rate.py [--size 6] [--batch-size 64] [--seconds 20] [--out FILE]
 
 In one run: the ceilings (square float32 and bfloat16 products), then whole training steps (forward,
 backward, Muon + AdamW, average) of the same network: eager float32, and as `imagespace train` runs
@@ -99,7 +99,7 @@ def products_alone(config: TransformerConfig, batch: int, dtype: torch.dtype) ->
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--size", type=int, default=6)
-    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--out")
     arguments = parser.parse_args()

@@ -136,7 +136,7 @@ def test_terminal_shows_the_walk(tmp_path):
             ["generate", "fish", "--start", "mine.png", "--invert", "fish", "--sampler", "heun"],
             "Leave out the sampler",
         ),
-        (["train", "spiral"], "Add --recipe points"),
+        (["train", "spiral", "--recipe", "glyphs"], "Use --recipe points"),
         (["lab", "run", "alchemy"], "Use one of size"),
         (["lab", "run", "size", "--out", "mine.png"], "is not a folder"),
         (["train", "moon", "--recipe", "points"], "is neither a known set nor a file"),

@@ -2,11 +2,16 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from imagespace.cli.evaluate import _names
 from imagespace.evaluation.image_text_space import save_space
 from imagespace.evaluation.space_training import learn_space
 from imagespace.pictures.folder import read_folder
@@ -29,6 +34,17 @@ def place(shapes_folder, tiny_run, tmp_path_factory):
     return folder
 
 
+def test_folders_have_the_ends_of_their_paths_that_tell_them_apart():
+    assert _names([Path("/x/run")]) == ["run"]
+    assert _names([Path("/x/a/run"), Path("/x/b/run"), Path("glyphs")]) == [
+        "a-run",
+        "b-run",
+        "glyphs",
+    ]
+    assert _names([Path("/b/run"), Path("/a/b/run")]) == ["b-run", "a-b-run"]
+    assert _names([Path("/a/run"), Path("/a/run")]) == ["a-run-1", "a-run-2"]
+
+
 def evaluate(place, *arguments):
     command = [sys.executable, "-m", "imagespace", "evaluate", *map(str, arguments)]
     path = os.pathsep.join(p for p in sys.path if p)
@@ -40,8 +56,8 @@ def test_a_run_is_measured_and_what_cannot_be_is_said(place, shapes_folder):
     done = evaluate(place, "run", "--data", shapes_folder, "--num", "16")
     assert done.returncode == 0, done.stderr
     report = json.loads((place / "run" / "evaluation" / "report.json").read_text())
-    assert report["num_samples"] == 16
-    assert report["num_real"] == 8
+    assert report["num_samples"] == report["num_real"] == 8
+    assert "8 samples instead of 16: one for each unseen caption" in report["notes"]
     # Four captions cannot be ranked among a hundred, and the report says so.
     assert "retrieval" not in report["prompt_following"]
     assert any(
@@ -52,7 +68,7 @@ def test_a_run_is_measured_and_what_cannot_be_is_said(place, shapes_folder):
     assert "data:image/png;base64" in page
     again = evaluate(place, "run", "--data", shapes_folder, "--num", "16")
     assert "measured before" in again.stdout
-    other = evaluate(place, "run", "--data", shapes_folder, "--num", "17")
+    other = evaluate(place, "run", "--data", shapes_folder, "--num", "16", "--seed", "1")
     assert other.returncode == 2
     assert "--overwrite" in other.stderr
 
@@ -63,6 +79,7 @@ def test_a_run_is_measured_and_what_cannot_be_is_said(place, shapes_folder):
         (["run", "--num", "3"], "--num 3: must be from 16"),
         (["run", "--curves", "mood"], "--curves mood: there is no such curve"),
         (["run", "run"], "names a model twice"),
+        (["run", "./run"], "names a model twice"),
         (["run", "--num", "16"], "Name the folder that it was trained on with --data"),
         (["nothing", "--num", "16"], "is neither a shipped model nor a run folder"),
         (["run", "--data", "nowhere", "--num", "16"], "nowhere: there is no such folder"),
@@ -73,3 +90,65 @@ def test_mistakes_are_one_clear_line(place, arguments, said):
     assert done.returncode == 2
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
+    assert not (place / "nothing-evaluation").exists()
+
+
+def test_two_models_stand_side_by_side_each_in_its_folder(place, shapes_folder):
+    for name in ("a", "b"):
+        shutil.copytree(place / "run", place / name / "run", ignore=lambda *_: ["evaluation"])
+    arguments = ("--data", shapes_folder, "--num", "16", "--out", "cmp")
+    done = evaluate(place, "a/run", "b/run", *arguments, "--curves", "training")
+    assert done.returncode == 0, done.stderr
+    for name in ("a", "b"):
+        report = json.loads((place / "cmp" / f"{name}-run" / "report.json").read_text())
+        assert report["model"]["source"] == f"{name}/run"
+        assert [point["at"] for point in report["curves"]["training"]] == [0, 80, 160]
+    page = (place / "cmp" / "comparison.html").read_text()
+    assert "a/run and b/run are the same weights" in page
+    # Another curve joins the first; nothing else is measured again.
+    out = place / "cmp" / "a-run"
+    before = json.loads((out / "report.json").read_text())
+    one = ("a/run", "--data", shapes_folder, "--num", "16", "--out", out)
+    done = evaluate(place, *one, "--curves", "guidance")
+    assert done.returncode == 0, done.stderr
+    after = json.loads((out / "report.json").read_text())
+    assert after["curves"]["training"] == before["curves"]["training"]
+    assert len(after["curves"]["guidance"]) == 7
+    assert after["newness"] == before["newness"]
+    assert "training,guidance" in after["command"]
+    assert "bits per dimension" in (out / "report.html").read_text()
+    assert (out / "sheets" / "replay.png").is_file()
+    assert "likelihood" not in done.stdout
+    # But --overwrite measures anew.
+    done = evaluate(place, *one, "--overwrite")
+    assert "measured before" not in done.stdout
+    assert "likelihood" in done.stdout
+
+
+def test_few_odd_pictures_have_a_report_with_notes(place):
+    """Five coloured pictures of another size, one caption without a word, one picture unlisted."""
+    folder = place / "odd"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    rows = []
+    for number, text in enumerate(("a cat", "a dog", "a hen", "???", "a cow")):
+        pixels = random.integers(0, 256, (24, 24, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+        split = "held_out" if number > 2 else "train"
+        rows.append({"file_name": f"{number}.png", "text": text, "split": split})
+    Image.fromarray(pixels).save(folder / "unlisted.png")
+    (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = evaluate(place, "run", "--data", folder, "--num", "16", "--out", "odd-report")
+    assert done.returncode == 0, done.stderr
+    notes = json.loads((place / "odd-report" / "report.json").read_text())["notes"]
+    for said in (
+        "image-text features: 3 training pictures: an image-text space is learnt from at least 32",
+        "1 pictures are not in metadata.jsonl",
+        "the run was trained on pictures with the key",
+        "are not of 16 x 16 px",
+        "have colour, and the model draws grey",
+        "1 unseen pictures have no caption that can be read",
+        "1 samples instead of 16",
+    ):
+        assert any(said in note for note in notes), said
+        assert said in done.stdout

@@ -34,8 +34,9 @@ def subject(shapes_folder, tiny_run, tmp_path_factory):
 def measured(name, subject, cache):
     dark = lambda samples: share(samples.mean(axis=(1, 2, 3)) < 128)  # noqa: E731
     said: list[str] = []
-    points = curve(name, subject, Features(subject, cache), EXTRACTOR, dark, said.append)
+    points, notes = curve(name, subject, Features(subject, cache), EXTRACTOR, dark, said.append)
     assert len(said) == len(points)
+    assert notes == []
     return points
 
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageCms, ImageOps
 from imagespace.errors import UserError
 from imagespace.pictures.colour_profile import to_srgb
 from imagespace.pictures.decoding import DAMAGE, FITS, open_picture, reason_of
-from imagespace.pictures.inspection import inspect, num_channels_needed
+from imagespace.pictures.inspection import inspect, inspect_some
 from imagespace.pictures.source import FileSource
 
 
@@ -437,5 +437,6 @@ def test_inspection_finds_size_colour_and_alpha(tmp_path: Path) -> None:
     assert [found[name].has_colour for name in sources] == [False, True, False, False]
     assert found["hidden.png"].has_alpha
     assert found["broken.png"].fault
-    assert num_channels_needed([sources["grey.jpg"], sources["hidden.png"]]) == 1
-    assert num_channels_needed(list(sources.values())) == 3
+    plain = [sources["grey.jpg"], sources["hidden.png"]]
+    assert not any(look.has_colour for look in inspect_some(plain))
+    assert any(look.has_colour for look in inspect_some(list(sources.values())))

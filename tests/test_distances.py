@@ -5,7 +5,6 @@ import pytest
 
 from imagespace.errors import UserError
 from imagespace.evaluation.distances import (
-    Estimate,
     frechet_distance,
     kernel_distance,
     manifold,
@@ -146,13 +145,6 @@ def test_dropped_modes_lower_recall_and_coverage_alone():
     assert dropped.precision.value > 0.9 * kept.precision.value
     assert dropped.recall.value < 0.6 * kept.recall.value
     assert dropped.coverage.value < 0.6 * kept.coverage.value
-
-
-def test_z_score():
-    assert Estimate(3.0, 3.0).z_score(Estimate(-2.0, 4.0)) == pytest.approx(1.0)
-    assert Estimate(1.0, 0.0).z_score(Estimate(1.0, 0.0)) == 0
-    with pytest.raises(UserError, match="both standard errors"):
-        Estimate(1.0, None).z_score(Estimate(1.0, 1.0))
 
 
 @pytest.mark.parametrize(

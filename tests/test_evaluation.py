@@ -69,6 +69,28 @@ def test_two_different_pictures_close_to_a_sample_are_no_copy() -> None:
     assert report.rate == 0
 
 
+def test_pictures_of_little_contrast_are_not_all_one() -> None:
+    """All differ by less than the glyphs' bound; a copy of one is found, and no other."""
+
+    def soft(num: int, seed: int) -> np.ndarray:
+        cells = np.random.default_rng(seed).normal(128, 14, (num, 8, 8, 3))
+        return cells.repeat(8, axis=1).repeat(8, axis=2).clip(0, 255).astype(np.uint8)
+
+    training, samples = soft(100, 1), soft(20, 2)
+    samples[4] = training[31] + 1
+    training = np.concatenate([training, training[31:32]])
+    report = copy_rate(samples, training)
+    assert report.second_distance.max() < 0.1
+    assert np.flatnonzero(report.is_copy).tolist() == [4]
+
+
+def test_the_very_pictures_are_copies() -> None:
+    training = random_pictures(30, seed=0)
+    report = copy_rate(training[:9], training)
+    assert report.is_copy.all()
+    assert not report.ratio.any()
+
+
 def test_distances_are_those_of_the_definition() -> None:
     training, samples = random_pictures(30, seed=0), noisy(random_pictures(5, seed=4), 5, 30)
     report = copy_rate(samples, training)

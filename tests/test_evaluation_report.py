@@ -181,6 +181,17 @@ def test_headlines_are_the_given_numbers(tmp_path: Path) -> None:
     assert "100 % at least 99.81 % is how" in Page(write_report(tmp_path, report, {})).text
 
 
+def test_the_quality_to_read_first_is_the_worst(tmp_path: Path) -> None:
+    report = small_report()
+    report["quality"]["random"] = copy.deepcopy(report["quality"]["image-text"])
+    report["quality"]["random"]["samples"]["kernel_distance"]["value"] = 0.061
+    page = Page(write_report(tmp_path, report, {}))
+    # (0.061 - 0.001) / (0.301 - 0.001), whichever stands first.
+    assert "20.0 % ± 0.5 of the way" in page.text
+    assert "in random features: 0.061" in page.text
+    assert "4.0 % in image-text features" in page.text
+
+
 def test_what_curves_follow_is_their_label(tmp_path: Path) -> None:
     report = small_report()
     report["curves"]["steps"][0]["follows"] = leaf(0.6, 0.02)
@@ -614,6 +625,31 @@ def test_what_cannot_be_compared_is_refused() -> None:
             compare([one, two, two | changed])
         assert "report 3" in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+def test_figures_of_two_judges_are_no_difference_of_models(tmp_path: Path) -> None:
+    one, two = two_reports()
+    judges = {"image-text": "aa", "radical": "bb", "reader": "cc"}
+    one["judges"], two["judges"] = judges, judges
+    assert len(compare([one, two]).differences) == 14
+    for changed, gone in (
+        ("image-text", {"quality", "prompt_following.retrieval"}),
+        ("radical", {"prompt_following.radical", "prompt_following.nouns"}),
+        ("reader", {"legibility"}),
+    ):
+        two["judges"] = judges | {changed: "other"}
+        comparison = compare([one, two])
+        left = {".".join(path) for path in comparison.figures}
+        whole = {".".join(path) for path in compare([one, one]).figures}
+        assert whole - left == {path for path in whole if path.startswith(tuple(gone))}
+        assert f"{changed} is not the same in all reports: what it judges is left out" in (
+            comparison.notes
+        )
+        page = Page(write_comparison(tmp_path, [one, two], [{}, {}]))
+        assert "Curves" not in page.text
+    # A judge that one of them had not is no other judge.
+    del two["judges"]["reader"], two["legibility"]
+    assert not any(note.startswith("reader") for note in compare([one, two]).notes)
 
 
 def test_other_seeds_and_counts_are_noted() -> None:

@@ -150,7 +150,7 @@ def test_text_files_beside_the_pictures(tmp_path: Path) -> None:
     assert _by_value(pictures) == {0: "a red fox", 1: "a hen", 2: "a cow", 3: ""}
     assert pictures.alternatives[2] == ["a brown cow"]
     assert pictures.recognised.startswith("sidecar text files: 3 of 4 pictures have NAME.txt")
-    assert "1 pictures have no text file: no caption" in pictures.notes
+    assert "1 picture has no text file: no caption" in pictures.notes
     assert [(each.path, each.reason) for each in pictures.unused] == [
         ("gone.txt", "no picture has its name")
     ]
@@ -311,19 +311,26 @@ def _classes(names: list[str]) -> dict[bytes, bytes]:
 def test_parquet_with_captions(tmp_path: Path) -> None:
     pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     cells = [{"bytes": _png(value), "path": f"{value}.png"} for value in range(5)]
+    _save(tmp_path / "files" / "5.png", 5)
+    _save(tmp_path / "files" / "3.png", 200)  # not the one in the table
+    cells.append({"bytes": None, "path": "5.png"})
     cells += [{"bytes": None, "path": None}, {"bytes": b"no", "path": None}]
-    texts = [f"number  {value}" for value in range(7)]
-    table = pyarrow.table({"id": texts, "caption": texts, "n": range(7), "image": cells})
-    parquet.write_table(table, tmp_path / "a.parquet", row_group_size=2)
-    pictures = read_folder(tmp_path, 8, 1)
-    assert _by_value(pictures) == {value: f"number {value}" for value in range(5)}
-    assert [row["n"] for row in pictures.metadata] == list(range(5))
+    texts = [f"number  {value}" for value in range(8)]
+    table = pyarrow.table({"id": texts, "caption": texts, "n": range(8), "image": cells})
+    parquet.write_table(table, tmp_path / "files" / "a.parquet", row_group_size=3)
+    pictures = read_folder(tmp_path / "files" / "a.parquet", 8, 1)
+    assert _by_value(pictures) == {value: f"number {value}" for value in range(6)}
+    assert [row["n"] for row in pictures.metadata] == list(range(6))
     assert pictures.metadata[3]["file_name"] == "a.parquet#3"
     assert {each.path: each.reason for each in pictures.unused} == {
-        "a.parquet#5": "its cell is empty",
-        "a.parquet#6": "it is no picture of a format that is read",
+        "a.parquet#6": "its cell is empty",
+        "a.parquet#7": "it is no picture of a format that is read",
     }
-    assert read_folder(tmp_path / "a.parquet", 8, 1).key == pictures.key
+    for name in ("3.png", "5.png"):
+        (tmp_path / "files" / name).rename(tmp_path / name)
+    assert _by_value(read_folder(tmp_path / "files", 4, 1)) == {
+        value: f"number {value}" for value in range(5)
+    }
 
 
 def test_parquet_with_classes_and_splits(tmp_path: Path) -> None:
@@ -392,6 +399,22 @@ def test_what_lies_beside_is_listed_and_other_formats_are_named(tmp_path: Path) 
     assert "unpack it" in listed["all.zip"][0]
     assert "its own folder" in listed["more.tar"][0]
     assert pictures.notes[0].startswith("3 files left out")
+
+
+def test_a_drawing_is_used_once_it_can_be_rendered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("resvg_py")
+    _save(tmp_path / "fox.png")
+    drawing = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><rect/></svg>'
+    (tmp_path / "hen.svg").write_text(drawing)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "resvg_py", None)
+        patch.setattr("imagespace.pictures.packing.can_render_svg", lambda: False)
+        without = read_folder(tmp_path, 8, 1)
+    assert without.captions == ["fox"]
+    assert 'pip install "imagespace[svg]"' in without.unused[0].reason
+    assert read_folder(tmp_path, 8, 1).captions == ["fox", "hen"]
 
 
 def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:

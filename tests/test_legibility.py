@@ -8,8 +8,11 @@ import pytest
 from imagespace.errors import UserError
 from imagespace.evaluation.legibility import (
     GlyphReader,
+    Reading,
+    _thresholds,
     legibility,
     single_character_probability,
+    surer_share,
 )
 from imagespace.evaluation.quality import uniform_noise
 from imagespace.pictures.glyphs import GlyphRenderer, font_file
@@ -73,3 +76,49 @@ def test_noise_is_not_taken_for_writing(glyphs):
 def test_too_few_known_glyphs_are_refused(glyphs):
     with pytest.raises(UserError, match="at least 40"):
         legibility(GlyphReader(), glyphs[:10], list(COMMON[:10]), {})
+
+
+def test_the_error_holds_that_of_the_threshold():
+    """The share of 2,000 above the least sure tenth of 40 moves with that tenth."""
+    shares, errors, held = [], [], []
+    for seed in range(300):
+        random = np.random.default_rng(seed)
+        found = surer_share(random.random(2000), _thresholds(random.random(40)))
+        shares.append(found["value"])
+        errors.append(found["error"])
+        low, high = found["interval"]
+        held.append(low <= 0.9 <= high)
+    assert np.mean(errors) == pytest.approx(np.std(shares), rel=0.25)
+    assert np.std(shares) > 5 * (0.9 * 0.1 / 2000) ** 0.5
+    assert np.mean(held) > 0.85
+
+
+def test_weights_count_as_pictures():
+    """Half of the known ones stand for all of them, beside the unknown ones."""
+    thresholds = np.full(3, 0.5)
+    found = surer_share(np.array([0.9, 0.1, 0.2, 0.3]), thresholds, np.array([3.0, 1, 1, 1]))
+    assert found["value"] == pytest.approx(3 / 6)
+    # As sure as 36 / (9 + 3) readings of one weight.
+    assert found["error"] == pytest.approx((0.25 / 3) ** 0.5)
+
+
+class Sure:
+    """Reads every glyph by the number in its first pixel; knows a, b and c."""
+
+    vocabulary = np.array(list("abc"))
+
+    def read(self, pixels):
+        number = pixels[:, 0, 0, 0].astype(float)
+        return Reading(np.array(list("abc"))[(number % 3).astype(int)], number / 255)
+
+
+def test_real_ones_are_of_the_mix_that_samples_are_asked_for():
+    """40 known glyphs, of which nine tenths are read more surely than their tenth, and 60 not."""
+    numbers = np.concatenate([np.arange(100, 140), np.zeros(60)]).astype(np.uint8)
+    real = np.broadcast_to(numbers[:, None, None, None], (100, 8, 8, 1))
+    like = legibility(Sure(), real, ["a"] * 40 + ["x"] * 60, {"samples": real})["glyph_like"]
+    assert list(like) == ["samples", "real", "real_known", "real_unknown"]
+    assert like["real_known"]["value"] == pytest.approx(0.9)
+    assert like["real_unknown"]["value"] == 0
+    assert like["real"]["value"] == pytest.approx(0.36)
+    assert like["samples"]["value"] == pytest.approx(0.36)

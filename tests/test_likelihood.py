@@ -56,6 +56,17 @@ def test_hutchinson_is_unbiased_and_knows_its_error():
     assert float(estimate.standard_error.min()) > 0
 
 
+def test_one_probe_knows_no_error():
+    denoiser = ExactGaussian(RectifiedFlow(), torch.zeros(3, dtype=torch.float64), 0.5)
+    x, _ = points_at(denoiser, 20, 0.05)
+    probes = random_signs((1, *x.shape), generator(2, "probes")).double()
+    found = likelihood(denoiser, x, 0.05, num_steps=24, probes=probes)
+    # The trace of a multiple of the identity is the same by any probe.
+    exact = likelihood(denoiser, x, 0.05, num_steps=24).log_probability
+    torch.testing.assert_close(found.log_probability, exact)
+    assert found.standard_error.isnan().all()
+
+
 def test_a_finer_walk_is_nearer():
     """Fourth order: half the step, a sixteenth of the error."""
     # A narrow one: what is left of it at the largest ratio is far below these errors.
@@ -79,7 +90,7 @@ def test_uniform_noise_costs_eight_bits():
 
 def test_probes_must_fit():
     denoiser = ExactGaussian(RectifiedFlow(), torch.zeros(2), 1.0)
-    with pytest.raises(ValueError, match="at least two"):
-        likelihood(denoiser, torch.zeros(3, 2), probes=torch.ones(1, 3, 2))
+    with pytest.raises(ValueError, match="at least one"):
+        likelihood(denoiser, torch.zeros(3, 2), probes=torch.ones(0, 3, 2))
     with pytest.raises(ValueError, match="shaped as x"):
         likelihood(denoiser, torch.zeros(3, 2), probes=torch.ones(2, 3, 1))

@@ -1,17 +1,20 @@
 """What is measured is what is said: unseen pictures, their captions, planted copies."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from imagespace.diffusion.likelihood import BITS_OF_A_GREY_LEVEL
 from imagespace.errors import UserError
-from imagespace.evaluation.copies import nearest_distances
-from imagespace.evaluation.newness import copies_in_features, losses
+from imagespace.evaluation.copies import same_distance
+from imagespace.evaluation.newness import copies_in_features, likelihoods, losses
 from imagespace.evaluation.quality import blurred, uniform_noise
 from imagespace.evaluation.subject import Subject, pictures_of
 from imagespace.networks.build import build_network
 from imagespace.pictures.folder import read_folder
-from imagespace.pipeline import Model
+from imagespace.pipeline import Model, from_pixels
 from imagespace.text.vectors import load_text_encoder
 
 
@@ -35,9 +38,10 @@ def test_samples_are_asked_for_by_captions_of_unseen_pictures(subject):
     assert [s.prompt for s in settings] == [
         subject.pictures.captions[row] for row in subject.sample_rows
     ]
-    assert [s.seed for s in settings] == list(range(5, 17))
-    # Eight unseen pictures serve twelve samples: each once before any twice.
-    assert sorted(subject.sample_rows[:8]) == sorted(subject.unseen)
+    # Eight unseen pictures, eight samples: two of one prompt would be like each other.
+    assert [s.seed for s in settings] == list(range(5, 13))
+    assert subject.sample_rows.tolist() == subject.unseen.tolist()
+    assert subject.notes[0] == "8 samples instead of 12: one for each unseen caption"
     other = Subject(subject.model, subject.pictures, num=12, seed=6)
     assert other.unseen.tolist() != subject.unseen.tolist()
 
@@ -62,6 +66,27 @@ def test_loss_is_that_of_the_answer(subject):
     assert found["t=0.9"]["value"] == pytest.approx(square[4::5].mean(), rel=1e-4)
 
 
+def test_bits_are_near_those_of_a_fine_walk(subject):
+    """Of as many pictures as there are up to fifty, and nearer than half of the steps come."""
+    many = Subject(subject.model, with_many_unseen(subject.pictures), 200, 5)
+    found = likelihoods(many)
+    assert found["train"]["num"] == found["unseen"]["num"] == 40
+    x_0 = from_pixels(many.pixels(many.unseen))
+
+    def bits(num_steps):
+        walk = many.model.likelihood(x_0, seed=5, num_steps=num_steps, num_probes=1)
+        return float(walk.bits_per_dimension(BITS_OF_A_GREY_LEVEL)[0].mean())
+
+    fine = bits(48)
+    assert abs(found["unseen"]["value"] - fine) < abs(bits(8) - fine) / 2
+    assert found["unseen"]["value"] == pytest.approx(fine, rel=0.01)
+
+
+def with_many_unseen(pictures):
+    splits = np.array(["train", "held_out"] * (len(pictures) // 2))
+    return replace(pictures, splits=splits)
+
+
 def test_planted_copies_are_found_in_features():
     random = np.random.default_rng(0)
     training = random.normal(size=(300, 16)).astype(np.float32)
@@ -74,11 +99,26 @@ def test_planted_copies_are_found_in_features():
     assert found["copies"]["real"]["value"] == 0
 
 
-def test_nearest_distances_are_the_least_ones():
+def test_copies_of_a_set_whose_pictures_stand_twice_are_found():
+    """As with two captions each: most nearest others are equal, and unseen ones may be too."""
+    random = np.random.default_rng(0)
+    base = random.normal(size=(100, 16)).astype(np.float32)
+    unseen = np.concatenate([base[:60], random.normal(size=(40, 16)).astype(np.float32)])
+    found = copies_in_features(base[:50], unseen, np.concatenate([base, base]))
+    assert found["copies"]["samples"]["value"] == 1
+    assert found["nearest_ratio"]["samples"]["value"] == 0
+    assert found["copies"]["real"]["value"] == pytest.approx(0.6)
+
+
+def test_one_picture_is_what_is_nearer_than_a_third_of_the_nearest_other():
     random = torch.Generator().manual_seed(0)
-    points, others = (torch.randn(n, 5, generator=random) for n in (150, 40))
-    expected = torch.cdist(points, others).min(dim=1).values
-    torch.testing.assert_close(nearest_distances(points, others), expected, atol=1e-3, rtol=1e-3)
+    points = torch.randn(200, 5, generator=random)
+    apart = torch.cdist(points, points).fill_diagonal_(torch.inf)
+    expected = float(apart.min(dim=1).values.median()) / 3
+    assert same_distance(points) == pytest.approx(expected, rel=1e-2)
+    assert same_distance(torch.cat([points, points])) == pytest.approx(expected, rel=0.05)
+    # Where all are equal, more than rounding remains.
+    assert 0 < same_distance(points[:1].repeat(9, 1)) < 0.01
 
 
 def test_a_blur_keeps_the_mean_and_takes_the_edges():

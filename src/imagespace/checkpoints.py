@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -68,6 +68,8 @@ class ModelConfig(BaseModel):
     network: NetworkConfig = TransformerConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     sampling: SamplingConfig = SamplingConfig()
+    # How pictures were made square: decoding.Rendering.
+    fit: Literal["pad", "crop", "stretch"] = "pad"
     # Of the text encoder; empty where the model has no prompt.
     text_fingerprint: str = ""
 

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 import torch
 
 from imagespace.checkup.caption_findings import Row, texts_of
-from imagespace.errors import UserError
 from imagespace.networks.build import build_network
 from imagespace.networks.transformer import TransformerConfig, training_flops_per_picture
 from imagespace.pictures.inspection import Inspected
 from imagespace.pictures.split import TRAIN
 from imagespace.precision import fastest_dtype, has_compiler, matrix_product_rate
-from imagespace.recipes import PICTURE_SIZES_PX, FolderFacts, for_folder, recipe
+from imagespace.recipes import for_folder, recipe, suited_recipe
 from imagespace.training.config import RunConfig
 
 # What the glyph model was trained on in its 30 minutes; fewer leave a picture set half learnt.
@@ -70,27 +69,16 @@ def recommend(
 ) -> Recommendation:
     """What suits pictures of which at least one is in training; `image_size_px` overrules.
 
-    Glyphs have their own recipe; all else is `recipes.for_folder`'s. UserError: no such size.
+    UserError: no such size.
     """
-    if image_size_px is not None and image_size_px not in PICTURE_SIZES_PX:
-        sizes = ", ".join(map(str, PICTURE_SIZES_PX))
-        raise UserError(f"--size {image_size_px}", "there is no such size", f"Use one of {sizes}")
-    sides = sorted(max(each.width_px, each.height_px) for each in looks)
-    facts = FolderFacts(
-        num_training=sum(row["split"] == TRAIN for row in rows),
-        side_px=sides[len(sides) // 2],
-        num_channels=3 if any(each.has_colour for each in looks) else 1,
-        is_captioned=any(texts_of(row) for row in rows),
-        prompts=[],
-    )
-    # Rows of `pictures build glyphs`.
-    if image_size_px is None and all("radical" in row and "code_point" in row for row in rows):
-        config = recipe("glyphs", {"budget_images": NUM_SEEN, "budget_minutes": None})
-    else:
-        config = recipe("pictures", {"budget_images": NUM_SEEN, "budget_minutes": None})
-        config = for_folder(config, facts, image_size_px)
+    name = suited_recipe(rows) if image_size_px is None else "pictures"
+    config = recipe(name, {"budget_images": NUM_SEEN, "budget_minutes": None})
+    if name == "pictures":
+        is_captioned = any(texts_of(row) for row in rows)
+        config = for_folder(config, rows, looks, image_size_px, is_captioned)
+    num_training = sum(row["split"] == TRAIN for row in rows)
     rate, memory_gb = estimate(config)
-    return Recommendation(config, rate, memory_gb, facts.num_training)
+    return Recommendation(config, rate, memory_gb, num_training)
 
 
 def estimate(config: RunConfig) -> tuple[float, float]:

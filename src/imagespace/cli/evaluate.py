@@ -3,6 +3,7 @@
 import os
 import shlex
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,7 +29,9 @@ def evaluate(
         Path | None,
         typer.Option(help="The pictures that it was trained on; glyphs are made if left out."),
     ] = None,
-    num: Annotated[int, typer.Option(help="Samples to draw, and real pictures to compare.")] = 2000,
+    num: Annotated[
+        int, typer.Option(help="Most samples to draw, and real pictures to compare.")
+    ] = 2000,
     seed: Annotated[int, typer.Option(help="Seed of prompts, samples and subsets.")] = 0,
     curves: Annotated[
         str,
@@ -38,15 +41,15 @@ def evaluate(
         Path | None,
         typer.Option(help="Folder of the report; else RUN/evaluation or NAME-evaluation."),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another report.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Measure anew, in place of any report there.")
+    ] = False,
 ) -> None:
     """Measure quality, prompt following and newness; several models are put side by side."""
     if not FEWEST <= num <= MOST:
         raise UserError(f"--num {num}", f"must be from {FEWEST} to {MOST:,}", "Use about 2000")
     if not 0 <= seed < 2**62:
         raise UserError(f"--seed {seed}", "must be from 0 to 2^62 - 1", "Use such a seed")
-    if len(set(models)) < len(models):
-        raise UserError(", ".join(models), "names a model twice", "Name each once")
     from imagespace.evaluation.curves import CURVES
 
     asked = [name.strip() for name in curves.split(",") if name.strip()]
@@ -55,13 +58,17 @@ def evaluate(
             raise UserError(
                 f"--curves {name}", "there is no such curve", f"Use some of {', '.join(CURVES)}"
             )
-    folders = [_folder(model, out, len(models) > 1) for model in models]
+    folders = _folders(models, out)
+    subjects = [_subject(model, data, num, seed) for model in models]
     for folder in folders:
         _check_folder(folder)
-    command = _command(models, data, num, seed, asked, out)
+
+    def command(curves: list[str]) -> str:
+        return _command(models, data, num, seed, curves, out)
+
     reports, images = [], []
-    for model, folder in zip(models, folders, strict=True):
-        report, sheets = _evaluate(model, folder, data, num, seed, asked, overwrite, command)
+    for subject, folder in zip(subjects, folders, strict=True):
+        report, sheets = _evaluate(subject, folder, data, asked, overwrite, command)
         reports.append(report)
         images.append(sheets)
     if len(models) > 1:
@@ -83,13 +90,36 @@ def _command(
     )
 
 
-def _folder(model: str, out: Path | None, is_one_of_several: bool) -> Path:
-    name = Path(model).name or "model"
-    if out is not None:
-        return out / name if is_one_of_several else out
-    if Path(model).is_dir():
-        return Path(model) / "evaluation"
-    return Path(f"{Path(model).stem}-evaluation")
+def _folders(models: list[str], out: Path | None) -> list[Path]:
+    """A folder of its own for each model's report. UserError: a model is named twice."""
+    from imagespace.pipeline.loading import model_file, shipped_models
+
+    files = [model_file(model).resolve() for model in models]
+    if len(set(files)) < len(files):
+        raise UserError(", ".join(models), "names a model twice", "Name each once")
+    if out is not None and len(models) == 1:
+        return [out]
+    shipped = shipped_models()
+    places = [Path(m) if m in shipped else Path(m).resolve().with_suffix("") for m in models]
+    folders = []
+    for model, name in zip(models, _names(places), strict=True):
+        if out is not None:
+            folders.append(out / name)
+        elif model not in shipped and Path(model).is_dir():
+            folders.append(Path(model) / "evaluation")
+        else:
+            folders.append(Path(f"{name}-evaluation"))
+    return folders
+
+
+def _names(places: list[Path]) -> list[str]:
+    """The ends of paths, as long as it takes to tell them apart: `run`, or `a-run` and `b-run`."""
+    parts = [place.relative_to(place.anchor).parts for place in places]
+    for length in range(1, max(map(len, parts)) + 1):
+        names = ["-".join(own[-length:]) for own in parts]
+        if len(set(names)) == len(names):
+            return names
+    return [f"{name}-{number}" for number, name in enumerate(names, 1)]
 
 
 def _check_folder(folder: Path) -> None:
@@ -105,73 +135,99 @@ def _check_folder(folder: Path) -> None:
         raise UserError(str(folder), "cannot be written", "Choose another --out")
 
 
-def _evaluate(
-    name: str,
-    folder: Path,
-    data: Path | None,
-    num: int,
-    seed: int,
-    curves: list[str],
-    overwrite: bool,
-    command: str,
-) -> tuple[dict[str, Any], "dict[str, Image.Image]"]:
-    """The report of one model: measured now, or read if it is there already."""
-    from PIL import Image
-
-    from imagespace.evaluation.evaluate import Evaluation
-    from imagespace.evaluation.report import write_report
-    from imagespace.evaluation.report_file import REPORT_FILE, read_report, section
+def _subject(model: str, data: Path | None, num: int, seed: int) -> "Subject":
     from imagespace.evaluation.subject import Subject, pictures_of
     from imagespace.pipeline import load
     from imagespace.precision import fastest_dtype
 
-    model = load(name)
+    loaded = load(model)
     with progress_bar("reading pictures") as progress:
-        pictures = pictures_of(model, data, progress)
+        pictures = pictures_of(loaded, data, progress)
+    return Subject(loaded, pictures, num, seed, fastest_dtype())
+
+
+def _evaluate(
+    subject: "Subject",
+    folder: Path,
+    data: Path | None,
+    asked: list[str],
+    overwrite: bool,
+    command: Callable[[list[str]], str],
+) -> tuple[dict[str, Any], "dict[str, Image.Image]"]:
+    """The report of one model: measured now, or read as far as it is there already."""
+    from imagespace.evaluation.evaluate import Evaluation
+    from imagespace.evaluation.provenance import provenance_notes
+    from imagespace.evaluation.report import write_report
+    from imagespace.evaluation.report_file import REPORT_FILE, section
+
     sheets = folder / "sheets"
-    before = folder / REPORT_FILE
-    if before.is_file():
-        report = read_report(before)
-        same = (
-            section(report, "model").get("sha256") == model.sha256
-            and section(report, "data").get("key") == pictures.key
-            and (report.get("num_samples"), report.get("seed")) == (num, seed)
-        )
-        if same and set(curves) <= set(section(report, "curves")):
-            print(f"{before}: measured before")
-            stored: dict[str, Image.Image] = {
-                path.stem: Image.open(path) for path in sorted(sheets.glob("*.png"))
-            }
-            return report, stored
-        if not same and not overwrite:
-            raise UserError(
-                str(before),
-                "is the report of other weights, pictures, seed or number",
-                "Choose another --out, or add --overwrite",
-            )
-    subject = Subject(model, pictures, num, seed, fastest_dtype())
-    space = _space(subject)
+    before = None if overwrite else _measured_before(subject, folder)
+    missing = [name for name in asked if name not in section(before or {}, "curves")]
+    images = _read_sheets(sheets) if before is not None else {}
+    if before is not None and not missing:
+        print(f"{folder / REPORT_FILE}: measured before")
+        return before, images
+    pictures = subject.pictures
+    space, notes = _space(subject)
+    notes += pictures.notes + provenance_notes(subject.model.source, data, pictures)
     with progress_bar("drawing") as progress:
-        evaluation = Evaluation(subject, space, folder, print, progress)
-        report = evaluation.run(curves) | {"command": command}
+        evaluation = Evaluation(subject, space, folder, print, progress, notes=notes)
+        report = evaluation.add_curves(before, missing) if before else evaluation.run(asked)
+    report["command"] = command(list(section(report, "curves")))
+    images |= evaluation.images
     shutil.rmtree(sheets, ignore_errors=True)
     sheets.mkdir()
-    for title, image in evaluation.images.items():
+    for title, image in images.items():
         image.save(sheets / f"{title}.png")
     for note in report["notes"]:
         print(f"note: {note}")
-    print(write_report(folder, report, evaluation.images))
-    return report, evaluation.images
+    print(write_report(folder, report, images))
+    return report, images
 
 
-def _space(subject: "Subject") -> "ImageTextSpace":
-    """The image-text space of the pictures: shipped, cached, or learnt now."""
+def _measured_before(subject: "Subject", folder: Path) -> dict[str, Any] | None:
+    """The report that a folder holds of this very subject. UserError: it holds another."""
+    from imagespace.evaluation.report_file import REPORT_FILE, read_report
+    from imagespace.evaluation.report_header import is_of
+
+    file = folder / REPORT_FILE
+    if not file.is_file():
+        return None
+    report = read_report(file)
+    if not is_of(report, subject):
+        raise UserError(
+            str(file),
+            "is the report of other weights, pictures, sampling, seed, number or version",
+            "Choose another --out, or add --overwrite",
+        )
+    return report
+
+
+def _read_sheets(folder: Path) -> "dict[str, Image.Image]":
+    from PIL import Image
+
+    found = {}
+    for path in sorted(folder.glob("*.png")):
+        with Image.open(path) as image:
+            found[path.stem] = image.copy()
+    return found
+
+
+def _space(subject: "Subject") -> "tuple[ImageTextSpace | None, list[str]]":
+    """The image-text space of the pictures: shipped, cached, or learnt now; or why there is none.
+
+    Fewer pictures than it is learnt from have none.
+    """
     from imagespace.evaluation.space_training import space_of
     from imagespace.text.vectors import load_text_encoder
 
     with progress_bar("learning an image-text space") as progress:
-        return space_of(
-            subject.pictures,
-            load_text_encoder(),
-            lambda fraction, loss: progress(round(1000 * fraction), 1000),
-        )
+        try:
+            space = space_of(
+                subject.pictures,
+                load_text_encoder(),
+                lambda fraction, loss: progress(round(1000 * fraction), 1000),
+            )
+        except UserError as error:
+            return None, [f"image-text features: {error}"]
+    return space, []

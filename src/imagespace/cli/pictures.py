@@ -43,6 +43,36 @@ def build_glyphs(
     print(f"next: imagespace train {summary.folder} --recipe glyphs --out run --minutes 30")
 
 
+@build_app.command("emoji")
+def build_emoji(
+    out: Annotated[Path, typer.Option(help="Folder to create.")] = Path("emoji"),
+    size: Annotated[int, typer.Option(help="Side of a picture in pixels.")] = 64,
+    all_styles: Annotated[
+        bool, typer.Option("--all-styles", help="Four more styles, from npm packages.")
+    ] = False,
+    npm: Annotated[
+        Path | None,
+        typer.Option(help="Folder where those packages lie; without it npm fetches them."),
+    ] = None,
+) -> None:
+    """Render emoji in several styles with their names and keywords."""
+    from imagespace.pictures.emoji import build_emoji as build
+
+    with progress_bar("rendering") as report:
+        summary = build(out, size, all_styles, npm, report)
+    print(
+        f"{summary.num_pictures:,} pictures of {summary.num_concepts:,} concepts in "
+        f"{summary.folder}"
+    )
+    for style, counts in summary.counts.items():
+        splits = (f"{name} {count:,}" for name, count in sorted(counts.items(), reverse=True))
+        print(f"  {style} {sum(counts.values()):,}: {', '.join(splits)}")
+    for reason, count in summary.dropped.items():
+        print(f"  left out: {count:,} ({reason})")
+    print(f"whose they are: {summary.folder / 'ATTRIBUTION.md'}")
+    print(f"next: imagespace train {summary.folder} --recipe emoji --out run --minutes 30")
+
+
 @app.command("sheet")
 def sheet(
     data: Annotated[Path, typer.Argument(help="Folder of pictures.")],

@@ -5,6 +5,7 @@ import resource
 import signal
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,7 @@ from imagespace.cli.progress import progress_bar
 from imagespace.errors import UserError
 
 if TYPE_CHECKING:
+    from imagespace.recipes import Budget
     from imagespace.training.config import RunConfig
     from imagespace.training.data import TrainingData
 
@@ -22,12 +24,25 @@ if TYPE_CHECKING:
 def train(
     data: Annotated[
         str,
-        typer.Argument(help="Folder of captioned pictures; or points: a set, a .csv, a drawing."),
+        typer.Argument(help="Folder of pictures; or points: a set, a .csv, a drawing."),
     ],
-    recipe: Annotated[str, typer.Option(help="A named configuration: glyphs, points.")] = "glyphs",
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="glyphs, emoji, pictures or points; else what suits the data."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Run folder, created or continued.")] = Path("run"),
     minutes: Annotated[float | None, typer.Option(help="Budget in minutes.")] = None,
     images: Annotated[int | None, typer.Option(help="Budget in pictures, or points, seen.")] = None,
+    size: Annotated[
+        int | None, typer.Option(help="Side in pixels; else what the pictures have.")
+    ] = None,
+    fit: Annotated[str, typer.Option(help="How pictures become square.")] = "pad",
+    unconditional: Annotated[
+        bool, typer.Option("--unconditional", help="Train without captions.")
+    ] = False,
+    flip: Annotated[
+        bool, typer.Option("--flip", help="Show half of the pictures mirrored.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of every random draw.")] = 0,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would happen, from three real steps.")
@@ -42,19 +57,26 @@ def train(
         raise UserError(f"--images {images}", "must be positive", "Use about 300000")
     if not 0 <= seed < 2**63:
         raise UserError(f"--seed {seed}", "must be from 0 to 2^63 - 1", "Use such a seed")
+    from imagespace.points import POINT_SETS
     from imagespace.recipes import for_points
     from imagespace.recipes import recipe as named_recipe
 
-    config = named_recipe(recipe, {"budget_images": images, "budget_minutes": minutes}, seed)
+    budget: Budget = {"budget_images": images, "budget_minutes": minutes}
     training_data: TrainingData
-    if config.model.network.kind == "perceptron":
+    if recipe is None and data in POINT_SETS and not Path(data).exists():
+        recipe = "points"
+    if recipe == "points":
         from imagespace.points import load_points
         from imagespace.training.point_data import PointData
 
         points = load_points(data)
-        config = for_points(config, points.shape[1])
+        config = for_points(named_recipe(recipe, budget, seed), points.shape[1])
         training_data = PointData(config, points)
     else:
+        if data in POINT_SETS and not Path(data).exists():
+            raise UserError(data, "is a set of points, not pictures", "Use --recipe points")
+        asked = PictureOptions(recipe, size, fit, unconditional, flip)
+        config = picture_config(Path(data), asked, budget, seed)
         training_data = _picture_data(config, Path(data))
     if dry_run:
         _dry_run(config, training_data)
@@ -62,12 +84,58 @@ def train(
     _train(config, training_data, out)
 
 
+@dataclass(frozen=True)
+class PictureOptions:
+    """What the user asked of a run on pictures; None is what suits the folder."""
+
+    recipe: str | None
+    size: int | None
+    fit: str
+    unconditional: bool
+    flip: bool
+
+
+def picture_config(folder: Path, asked: PictureOptions, budget: "Budget", seed: int) -> "RunConfig":
+    """The run that was asked for, or suits the folder; says which it is."""
+    from imagespace.pictures.decoding import FITS
+    from imagespace.pictures.inspection import inspect_some
+    from imagespace.pictures.layouts.recognise import find_pictures
+    from imagespace.recipes import for_folder, suited_recipe, varied
+    from imagespace.recipes import recipe as named_recipe
+
+    if asked.fit not in FITS:
+        raise UserError(
+            f"--fit {asked.fit!r}", "there is no such fit", f"Use one of {', '.join(FITS)}"
+        )
+    if asked.recipe is not None:
+        named_recipe(asked.recipe, budget, seed)  # an unknown one is said before a long walk
+    found = find_pictures(folder)
+    name = asked.recipe or ("pictures" if asked.size else suited_recipe(found.rows))
+    config = named_recipe(name, budget, seed)
+    is_captioned = any(row["text"] or row["also"] for row in found.rows)
+    if not is_captioned and not asked.unconditional:
+        raise UserError(
+            str(folder),
+            "none of its pictures has a caption",
+            "Write captions (docs/folders.md), or train a model without prompts: --unconditional",
+        )
+    if name == "pictures":
+        looks = [look for look in inspect_some(found.sources) if not look.fault]
+        if not looks:
+            raise UserError(str(folder), "its pictures cannot be read", "Run pictures check on it")
+        with_captions = is_captioned and not asked.unconditional
+        config = for_folder(config, found.rows, looks, asked.size, with_captions)
+    elif asked.size or asked.unconditional:
+        option = f"--size {asked.size}" if asked.size else "--unconditional"
+        raise UserError(option, f"the recipe {name} fixes it", "Use --recipe pictures")
+    if asked.flip:
+        config = varied(config, flip=True)
+    model = config.model.model_copy(update={"fit": asked.fit})
+    return config.model_copy(update={"model": model})
+
+
 def _picture_data(config: "RunConfig", folder: Path) -> "TrainingData":
     """The folder's pictures and captions, with remarks on what will not be read."""
-    from imagespace.points import POINT_SETS
-
-    if str(folder) in POINT_SETS and not folder.exists():
-        raise UserError(str(folder), "is a set of points, not pictures", "Add --recipe points")
     from imagespace.checkup.checkup import quick_findings
     from imagespace.networks.transformer import TransformerConfig
     from imagespace.pictures.folder import read_folder
@@ -76,15 +144,20 @@ def _picture_data(config: "RunConfig", folder: Path) -> "TrainingData":
 
     network = config.model.network
     assert isinstance(network, TransformerConfig)
+    shape = (network.image_size_px, network.num_channels)
     with progress_bar("reading pictures") as report:
-        pictures = read_folder(folder, network.image_size_px, network.num_channels, report)
+        pictures = read_folder(folder, *shape, report, config.model.fit)
     print(pictures.recognised)
     for note in pictures.notes:
         print(f"note: {note}")
-    encoder = load_text_encoder()
-    for finding in quick_findings(pictures, encoder, network.max_text_tokens):
-        if finding.severity != "remark":
-            print(f"{finding.severity}: {finding.line}")
+    encoder = load_text_encoder() if network.max_text_tokens else None
+    if encoder is not None:
+        for finding in quick_findings(pictures, encoder, network.max_text_tokens):
+            if finding.severity != "remark":
+                print(f"{finding.severity}: {finding.line}")
+    colour = "colour" if network.num_channels == 3 else "grey"
+    prompts = "" if encoder is not None else ", without prompts"
+    print(f"recipe {config.recipe}: {network.image_size_px} px, {colour}{prompts}")
     print(f"{len(pictures):,} pictures, {len(pictures.indices('train')):,} in training")
     return PictureData(config, pictures, encoder)
 

@@ -49,11 +49,12 @@ def likelihood(
 
     A point of data must be given the noise of that time first: at s = 0 the density of a finite
     set, or of pictures with constant pixels, is infinite. `probes` [K, B, ...] of independent
-    values +-1 with K >= 2 estimate the trace (Hutchinson 1990) and its standard error; without
-    them it is exact, at one gradient per dimension. Classic Runge-Kutta of fourth order.
+    values +-1 estimate the trace (Hutchinson 1990) and its standard error, which is NaN of one
+    probe alone; without them it is exact, at one gradient per dimension. Classic Runge-Kutta of
+    fourth order.
     """
-    if probes is not None and (len(probes) < 2 or probes.shape[1:] != x.shape):
-        raise ValueError(f"probes {tuple(probes.shape)}: at least two are needed, shaped as x")
+    if probes is not None and (not len(probes) or probes.shape[1:] != x.shape):
+        raise ValueError(f"probes {tuple(probes.shape)}: at least one is needed, shaped as x")
     alpha = denoiser.schedule.alpha(denoiser.schedule.time_at(x.new_tensor(start_ratio)))
     num_dimensions = x[0].numel()
     z = x / alpha
@@ -74,7 +75,8 @@ def likelihood(
     growth = num_dimensions * (last - first - math.log(float(alpha)))
     error = torch.zeros_like(prior)
     if probes is not None:
-        error = integral.std(dim=0) / len(probes) ** 0.5
+        several = len(probes) > 1
+        error = integral.std(dim=0) / len(probes) ** 0.5 if several else error.fill_(math.nan)
     return Likelihood(prior + growth - integral.mean(dim=0), error, num_dimensions)
 
 

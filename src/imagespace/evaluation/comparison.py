@@ -88,23 +88,31 @@ class Comparison:
 def compare(reports: Reports) -> Comparison:
     """Compares every number that at least two reports carry with its standard error.
 
-    Points of curves are left out: they are the same models at other settings.
+    Points of curves are left out: they are the same models at other settings. So is what was
+    measured by a judge (a feature network, the radical judge, the reader) that is another one in
+    some report: figures of two judges are no difference of models.
 
     UserError: fewer than two reports, or reports on different pictures or numbers of real pictures.
     """
     _check_comparable(reports)
     models = model_labels(reports)
     found = [leaves(report) for report in reports]
+    other_judges = judges_that_differ(reports)
     figures: Figures = {}
     for path in dict.fromkeys(path for of_one in found for path in of_one):
         row = [of_one.get(path) for of_one in found]
-        if sum(leaf is not None for leaf in row) > 1:
+        if sum(leaf is not None for leaf in row) > 1 and judge_of(path) not in other_judges:
             figures[path] = row
     others = {path: row for path, row in figures.items() if set(path) & set(REFERENCES)}
     own = {path: row for path, row in figures.items() if path not in others}
     differences, threshold = _differences(models, own)
     references, _ = _differences(models, others)
-    notes = _notes(reports, models) + [
+    notes = [
+        f"{judge} is not the same in all reports: what it judges is left out"
+        for judge in other_judges
+    ]
+    notes += _notes(reports, models)
+    notes += [
         f"{d.path} is no model's, and yet differs between {' and '.join(d.models)} "
         f"({_z_text(d.z_score)}): were they judged alike?"
         for d in references
@@ -179,6 +187,30 @@ def _check_comparable(reports: Reports) -> None:
                     f"were measured on different {what} {values[0]} and {value}",
                     "Evaluate them on the same --data with the same --num",
                 )
+
+
+def judge_of(path: PathInReport) -> str:
+    """The name in a report's `judges` of what measured the number at a path; "" for none."""
+    part, name = path[0], path[1] if len(path) > 1 else ""
+    if part == "quality":
+        return name
+    if part == "legibility":
+        return "reader"
+    if part == "prompt_following":
+        return "radical" if name in ("radical", "nouns") else "image-text"
+    return path[2] if name in ("copies", "nearest_ratio") and len(path) > 2 else ""
+
+
+def judges_that_differ(reports: Reports) -> list[str]:
+    """The judges whose fingerprints are not the same in all reports that measured with them."""
+    judges = [section(report, "judges") for report in reports]
+    used = [{judge_of(path) for path in leaves(report)} for report in reports]
+    found = []
+    for name in dict.fromkeys(name for own in judges for name in own):
+        prints = [own.get(name) for own, names in zip(judges, used, strict=True) if name in names]
+        if any(one != prints[0] for one in prints):
+            found.append(name)
+    return found
 
 
 def set_up(reports: Reports) -> dict[str, list[Any]]:

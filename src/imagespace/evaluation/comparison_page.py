@@ -8,7 +8,14 @@ from PIL import Image
 
 from imagespace.evaluation import page
 from imagespace.evaluation.charts import curve_charts, row_chart
-from imagespace.evaluation.comparison import Comparison, Difference, Reports, compare, set_up
+from imagespace.evaluation.comparison import (
+    Comparison,
+    Difference,
+    Reports,
+    compare,
+    judges_that_differ,
+    set_up,
+)
 from imagespace.evaluation.metrics import Metric, Point, curves_of, label_of, metric_of
 from imagespace.evaluation.report_file import write_text
 
@@ -101,6 +108,8 @@ def _pictures(models: Sequence[str], images: Sequence[Images]) -> str:
 
 
 def _curves(reports: Reports, models: Sequence[str]) -> str:
+    if judges_that_differ(reports):
+        return ""
     found: dict[tuple[str, Metric], dict[str, list[Point]]] = {}
     for report, model in zip(reports, models, strict=True):
         for name, metric, points in curves_of(report):

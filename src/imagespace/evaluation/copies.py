@@ -5,6 +5,7 @@ of that to the second nearest: a ratio of distances, not of their squares (Yoon 
 "Diffusion Probabilistic Models Generalize when They Fail to Memorize").
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,11 +18,15 @@ from imagespace.errors import UserError
 
 COPY_RATIO = 1 / 3
 COMPARISON_SIZE_PX = 64
-# Training pictures whose root mean square difference is below this share of the value range are
-# one picture: else a duplicate of the copied picture would be "second nearest" and hide the copy.
-# Among glyphs at 64 px it joins equal ones and a few such as U+6673 and U+7699 (0.08); the
-# nearest neighbour of a glyph is 0.30 away in the median, and nearer than 0.1 for one in 500.
-SAME_PICTURE_RMS = 0.1
+# Training pictures nearer to each other than this share of the median distance to the nearest other
+# are one picture: else a duplicate of the copied picture would be "second nearest" and hide the
+# copy. Of pictures, never further apart than a root mean square difference of 0.1 of the value
+# range: among glyphs at 64 px, whose nearest others are 0.30 away in the median, that joins equal
+# ones and a few such as U+6673 and U+7699 (0.08), and is nearer than all but one in 500.
+SAME_SHARE, SAME_PICTURE_RMS = 1 / 3, 0.1
+# Distances below this share of the points' length are the rounding of squares in float32.
+ROUNDING = 1e-3
+NUM_LOOKED_AT = 256  # training points from which the median is taken
 _CHUNK = 128  # samples per matrix product, so that memory stays bounded
 
 
@@ -47,8 +52,8 @@ def copy_rate(samples: NDArray[np.uint8], training: NDArray[np.uint8]) -> CopyRe
     """Compare samples [N, H, W, C] with training pictures [M, H, W, C], both uint8, at 64 px.
 
     Pictures above 64 px are box-filtered. The second nearest is the nearest among the pictures
-    that differ from the nearest one by at least SAME_PICTURE_RMS. UserError: shapes that do not
-    match, or no two different training pictures.
+    that differ from the nearest one (`copies_among_points`, SAME_PICTURE_RMS). UserError: shapes
+    that do not match, or no two different training pictures.
     """
     if samples.ndim != 4 or training.ndim != 4 or samples.shape[3] != training.shape[3]:
         raise UserError(
@@ -59,20 +64,26 @@ def copy_rate(samples: NDArray[np.uint8], training: NDArray[np.uint8]) -> CopyRe
     return copies_among_points(_points(samples), _points(training), SAME_PICTURE_RMS)
 
 
-def copies_among_points(samples: Tensor, training: Tensor, same_distance: float) -> CopyReport:
+def copies_among_points(
+    samples: Tensor, training: Tensor, largest_same: float = math.inf
+) -> CopyReport:
     """The same among points, such as features: samples [N, D] and training [M, D].
 
-    The second nearest is at least `same_distance` from the nearest. UserError: no samples, or
-    training points that are all the same.
+    The second nearest is further from the nearest than `same_distance(training)`, or than
+    `largest_same` where that is less. UserError: no samples, or training points that are all the
+    same.
     """
     if not len(samples):
         raise UserError("no samples", "a rate needs at least one", "Generate some pictures first.")
+    if not len(training):
+        raise UserError("the data", "has no training pictures", "Copies are sought among them.")
+    same_below = min(same_distance(training), largest_same)
     norms = training.square().sum(dim=1)
     rows: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
     for chunk in samples.split(_CHUNK):
         squares = _squared_distances(chunk, training, norms)
         first = squares.argmin(dim=1)
-        same = _squared_distances(training[first], training, norms) < same_distance**2
+        same = _squared_distances(training[first], training, norms) < same_below**2
         same.scatter_(1, first[:, None], True)
         if bool(same.all(dim=1).any()):
             raise UserError(
@@ -88,20 +99,30 @@ def copies_among_points(samples: Tensor, training: Tensor, same_distance: float)
     nearest, second, distance, second_distance = (
         torch.cat(column).numpy() for column in zip(*rows, strict=True)
     )
-    ratio = distance / second_distance
+    # At a training picture itself, whatever else is near, the ratio is zero.
+    apart = (distance > 0) & (second_distance > 0)
+    ratio = np.divide(distance, second_distance, out=np.zeros_like(distance), where=apart)
     is_copy = ratio < COPY_RATIO
     rate = float(is_copy.mean())
     return CopyReport(rate, is_copy, nearest, second, distance, second_distance, ratio)
 
 
-def nearest_distances(points: Tensor, training: Tensor) -> Tensor:
-    """The Euclidean distance [N] of each point [N, D] to the nearest of training [M, D]."""
+def same_distance(training: Tensor) -> float:
+    """The distance below which two of the training points [M, D] count as one.
+
+    SAME_SHARE of the median distance from a point to the nearest that is not equal to it, and
+    more than rounding makes of equal ones.
+    """
     norms = training.square().sum(dim=1)
-    found = [
-        _squared_distances(chunk, training, norms).min(dim=1).values.sqrt()
-        for chunk in points.split(_CHUNK)
-    ]
-    return torch.cat(found)
+    equal = ROUNDING * max(float(norms.mean().sqrt()), torch.finfo(torch.float32).tiny)
+    chosen = training[torch.linspace(0, len(training) - 1, NUM_LOOKED_AT).long().unique()]
+    nearest = []
+    for chunk in chosen.split(_CHUNK):
+        squares = _squared_distances(chunk, training, norms)
+        nearest.append(squares.masked_fill_(squares < equal**2, torch.inf).min(dim=1).values.sqrt())
+    found = torch.cat(nearest)
+    found = found[found.isfinite()]
+    return max(SAME_SHARE * float(found.median()), equal) if len(found) else equal
 
 
 def _points(pixels: NDArray[np.uint8]) -> Tensor:

@@ -12,18 +12,27 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from imagespace.errors import UserError
-from imagespace.evaluation.distances import kernel_distance
+from imagespace.evaluation import prompt_following
+from imagespace.evaluation.distances import kernel_distance, manifold
+from imagespace.evaluation.image_text_space import ImageTextSpace
 from imagespace.evaluation.quality import Extractor, Features
+from imagespace.evaluation.radical_judge import load_radical_judge
+from imagespace.evaluation.random_features import RandomFeatures
 from imagespace.evaluation.subject import Subject
+from imagespace.pictures.contact_sheet import contact_sheet
 from imagespace.pipeline import Model, load
+from imagespace.pipeline.drawn import pixels_to_image
 
 STEPS = (4, 8, 12, 16, 20, 28, 40, 64)
 GUIDANCES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 # Settings of one cost: Heun asks twice a step.
 SAMPLERS = ("ddpm", "ddim", "euler", "heun", "dpmpp_2m", "dpmpp_2m_sde")
 CURVES = ("steps", "guidance", "sampler", "training")
+NUM_IN_CURVE = 400
+NUM_REPLAYED = 8
 
 Follows = Callable[[NDArray[np.uint8]], dict[str, Any]]
 Said = Callable[[str], None]
@@ -36,22 +45,67 @@ def curve(
     extractor: Extractor,
     follows: Follows,
     said: Said,
-) -> list[dict[str, Any]]:
-    """The points of one curve; `follows(samples)` is the share that shows what was asked for.
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The points of one curve, and notes on what of them cannot be measured.
 
-    UserError: an unknown name; a training curve of a model that has no kept weights.
+    `follows(samples)` is the share that shows what was asked for. UserError: an unknown name; a
+    training curve of a model that has no kept weights; guidance where there are no prompts.
     """
-    unseen = features.real(extractor, "unseen")
-    points = []
+    points, notes = [], []
     for label, at, changed, sampling in _settings(name, subject):
         started = time.perf_counter()
         samples = changed.draw(changed.settings(**sampling))
         seconds = (time.perf_counter() - started) / len(samples)
-        distance = kernel_distance(extractor.features(samples), unseen)
-        point = {"at": at, "kernel_distance": asdict(distance), "follows": follows(samples)}
+        point: dict[str, Any] = {"at": at}
+        for figure, measure in (
+            ("kernel_distance", lambda found: _distance(found, features, extractor)),
+            ("follows", follows),
+        ):
+            try:
+                point[figure] = measure(samples)
+            except UserError as error:
+                notes.append(f"curve of {name}: {error}")
         points.append(point | {"seconds_per_picture": round(seconds, 4)})
         said(f"{name} {label}")
-    return points
+    return points, list(dict.fromkeys(notes))
+
+
+def _distance(
+    samples: NDArray[np.uint8], features: Features, extractor: Extractor
+) -> dict[str, Any]:
+    unseen = features.real(extractor, "unseen")
+    return asdict(kernel_distance(extractor.features(samples), unseen))
+
+
+def what_is_followed(subject: Subject, space: ImageTextSpace | None) -> tuple[str, Follows]:
+    """What a curve calls following the prompt: the radical, a caption's rank, or coverage."""
+    if subject.is_glyphs and subject.is_captioned:
+        judge = load_radical_judge()
+        return "radical", lambda samples: dict(
+            prompt_following.radicals(subject, judge, samples)["samples"]
+        )
+    if space is not None and prompt_following.can_rank(subject):
+        return "retrieval R@5", lambda samples: dict(
+            prompt_following.retrieval(subject, space, samples, subject.seed)["samples"]["R@5"]
+        )
+    plain = RandomFeatures(subject.pictures.pixels.shape[3])
+    return "coverage", lambda samples: asdict(
+        manifold(plain(samples), plain(subject.pixels(subject.unseen))).coverage
+    )
+
+
+def replay_sheet(subject: Subject) -> Image.Image:
+    """The same seeds and prompts across the training, a row for each kept state.
+
+    UserError: as `replay`.
+    """
+    shown, captions = [], []
+    for num_images, model in replay(subject.model):
+        at = replace(subject, model=model, num=NUM_REPLAYED)
+        for number, pixels in enumerate(at.draw(at.settings())):
+            shown.append(pixels_to_image(pixels))
+            captions.append("" if number else f"{num_images:,} pictures")
+    return contact_sheet(shown, captions, min(NUM_REPLAYED, at.num_samples))
 
 
 def _settings(name: str, subject: Subject) -> Iterator[tuple[str, Any, Subject, dict[str, Any]]]:
@@ -60,6 +114,12 @@ def _settings(name: str, subject: Subject) -> Iterator[tuple[str, Any, Subject, 
         for num_steps in STEPS:
             yield str(num_steps), num_steps, subject, {"num_steps": num_steps}
     elif name == "guidance":
+        if not subject.is_captioned:
+            raise UserError(
+                "curve 'guidance'",
+                "there are no captions to guide by, or the model reads none",
+                "Leave it out",
+            )
         for guidance in GUIDANCES:
             yield f"{guidance:g}", guidance, subject, {"guidance": guidance}
     elif name == "sampler":

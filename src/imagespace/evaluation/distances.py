@@ -35,25 +35,6 @@ class Estimate:
     value: float
     error: float | None
 
-    def z_score(self, other: "Estimate") -> float:
-        """(a - b) / sqrt(error_a^2 + error_b^2): how surely two independent estimates differ.
-
-        Without any error, equal numbers give 0 and different ones an infinity. Estimates that
-        share a set, such as two models against the same pictures, err together in part, which makes
-        the score too cautious. UserError: one of the two has no standard error.
-        """
-        if self.error is None or other.error is None:
-            raise UserError(
-                f"{self} and {other}",
-                "the z-score of a difference needs both standard errors",
-                "Compare estimates that carry one.",
-            )
-        difference = self.value - other.value
-        if difference == 0:
-            return 0.0
-        error = math.hypot(self.error, other.error)
-        return difference / error if error > 0 else math.copysign(math.inf, difference)
-
 
 @dataclass(frozen=True)
 class Manifold:

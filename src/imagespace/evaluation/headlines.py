@@ -15,7 +15,7 @@ def headlines(report: Mapping[str, Any]) -> str:
         "Legibility",
         by_figure(report, "legibility", "glyph_like").get("", {}),
         "is how glyph-like the drawings are to an independent character reader",
-        {"real": "real ones", "blurred": "blurred ones", "noise": "noise"},
+        {"real": "the prompts' own real ones", "blurred": "blurred ones", "noise": "noise"},
     )
     return grid([_quality(report), _prompt(report), _copies(report), legibility], "cards")
 
@@ -44,21 +44,26 @@ def _short(leaf: Measured, is_share: bool = False) -> str:
 
 
 def _quality(report: Mapping[str, Any]) -> str:
-    """How far the samples stand on the way from the floor to blurred pictures."""
-    extractor = next(iter(section(report, "quality")), "")
-    found = by_figure(report, "quality", extractor).get("kernel_distance", {})
-    samples, floor, blurred = (found.get(group) for group in ("samples", "real", "blurred"))
-    if not (samples and floor and blurred) or blurred.value <= floor.value:
+    """How far the samples stand on the way from the floor to blurred pictures, where furthest."""
+    shares, figures = {}, {}
+    for extractor in section(report, "quality"):
+        found = by_figure(report, "quality", extractor).get("kernel_distance", {})
+        samples, floor, blurred = (found.get(group) for group in ("samples", "real", "blurred"))
+        if samples and floor and blurred and blurred.value > floor.value:
+            span = blurred.value - floor.value
+            error = math.hypot(samples.error or 0, floor.error or 0) / span
+            shares[extractor] = Measured((samples.value - floor.value) / span, error)
+            figures[extractor] = f"{_short(samples)} between {_short(floor)} and {_short(blurred)}"
+    if not shares:
         return ""
-    span = blurred.value - floor.value
-    error = math.hypot(samples.error or 0, floor.error or 0) / span
-    share = Measured((samples.value - floor.value) / span, error)
+    worst = max(shares, key=lambda extractor: shares[extractor].value)
+    others = [f"{_short(s, True)} in {name}" for name, s in shares.items() if name != worst]
     sentence = (
         "of the way from real pictures (0 %) to blurred ones (100 %), by the kernel distance to "
-        f"unseen pictures in {extractor} features: {_short(samples)} between {_short(floor)} and "
-        f"{_short(blurred)}"
+        f"unseen pictures in {worst} features: {figures[worst]}"
+        + (f"; {', '.join(others)} features" if others else "")
     )
-    return _card("Quality", {"samples": share}, sentence, {})
+    return _card("Quality", {"samples": shares[worst]}, sentence, {})
 
 
 def _prompt(report: Mapping[str, Any]) -> str:
@@ -67,7 +72,8 @@ def _prompt(report: Mapping[str, Any]) -> str:
         groups = by_figure(report, "prompt_following", name).get("", {})
         if "samples" in groups and name != "nouns":
             sentence = f"of the drawings have the {label_of(name)} that their prompt asks for"
-            words = {"real": "real pictures", "always_commonest": "always the commonest"}
+            real = "real ones that the judge never saw" if name == "radical" else "real pictures"
+            words = {"real": real, "always_commonest": "always the commonest"}
             return _card("Follows the prompt", groups, sentence, words)
     groups = by_figure(report, "prompt_following", "retrieval").get("R@1", {})
     sentence = "of the drawings have their own prompt as the nearest among others"

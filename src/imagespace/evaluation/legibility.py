@@ -19,13 +19,15 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from imagespace.errors import UserError
-from imagespace.evaluation.measured import share
+from imagespace.evaluation import wilson_interval
+from imagespace.evaluation.measured import Leaf, leaf, share
 
 MODULE, MODEL = "rapidocr_onnxruntime", "models/ch_PP-OCRv4_rec_infer.onnx"
 LINE_HEIGHT_PX, LINE_WIDTH_PX = 48, 64
 # The middle part of the picture that fills the line: read best among those tried.
 SHOWN_FRACTION = 116 / 128
 BATCH_SIZE = 64
+LEAST_SURE, FEWEST_KNOWN, NUM_RESAMPLES = 0.1, 40, 200
 
 
 @dataclass(frozen=True)
@@ -122,27 +124,63 @@ def legibility(
     """How legible `groups` of pictures are, measured on real unseen glyphs and their characters.
 
     read_right: the share of real glyphs with a known character that are read as it. glyph_like: the
-    share of a group that is read more surely than the least sure tenth of such glyphs; the tenth is
-    found on one half of them, and "real" is the other half. UserError: fewer than 40 known ones.
+    share of a group that is read more surely than the least sure tenth of such glyphs. The tenth is
+    found on one half of them; "real_known" is the other half, "real_unknown" the glyphs with other
+    characters, and "real" both in the shares in which samples are asked for. UserError: fewer than
+    40 known ones.
     """
     truth = np.array(characters)
     known = np.isin(truth, reader.vocabulary)
-    if known.sum() < 40:
+    if known.sum() < FEWEST_KNOWN:
         raise UserError(
             f"{known.sum()} unseen glyphs that the reader knows",
-            "legibility is measured on at least 40",
+            f"legibility is measured on at least {FEWEST_KNOWN}",
             "Evaluate with a larger --num",
         )
     reading = reader.read(real)
-    sure = reading.probability[known]
-    threshold = np.quantile(sure[::2], 0.1)
-    like = {name: reader.read(pixels).probability > threshold for name, pixels in groups.items()}
-    like |= {"real": sure[1::2] > threshold}
-    if not known.all():
-        like |= {"real_unknown": reading.probability[~known] > threshold}
-    order = ["samples", "real", "real_unknown"]
-    names = sorted(like, key=lambda name: order.index(name) if name in order else len(order))
+    sure, unsure = reading.probability[known], reading.probability[~known]
+    judged, thresholds = sure[1::2], _thresholds(sure[::2])
+    both = np.concatenate([judged, unsure])
+    counts = np.where(np.arange(len(both)) < len(judged), len(sure) / len(judged), 1.0)
+    read = {name: reader.read(pixels).probability for name, pixels in groups.items()}
+    like = {name: surer_share(read.pop(name), thresholds) for name in ("samples",) if name in read}
+    like["real"] = surer_share(both, thresholds, counts)
+    like["real_known"] = surer_share(judged, thresholds)
+    if len(unsure):
+        like["real_unknown"] = surer_share(unsure, thresholds)
+    like |= {name: surer_share(probability, thresholds) for name, probability in read.items()}
     return {
         "read_right": {"real": share(reading.characters[known] == truth[known])},
-        "glyph_like": {name: share(like[name]) for name in names},
+        "glyph_like": like,
     }
+
+
+def _thresholds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What the least sure tenth of N readings stays below; then the same of resampled readings."""
+    rows = np.random.default_rng(0).integers(
+        len(probability), size=(NUM_RESAMPLES, len(probability))
+    )
+    resampled = np.quantile(probability[rows], LEAST_SURE, axis=1)
+    return np.concatenate([[np.quantile(probability, LEAST_SURE)], resampled])
+
+
+def surer_share(
+    probability: NDArray[np.float64],
+    thresholds: NDArray[np.float64],
+    counts: NDArray[np.float64] | None = None,
+) -> Leaf:
+    """The share of N readings above the first of the thresholds [1 + K].
+
+    Its error holds that of N readings and, by the K others, that of the threshold, which is itself
+    measured. `counts` [N] is how many pictures each reading stands for.
+    """
+    counts = np.ones(len(probability)) if counts is None else counts
+    weights = counts / counts.sum()
+    values = np.array([(probability > threshold) @ weights for threshold in thresholds])
+    value, moved = float(values[0]), float(values[1:].std(ddof=1))
+    num = 1 / float((weights**2).sum())  # readings of one weight that would be as sure
+    ends = wilson_interval(value * num, num)
+    wider = [np.hypot(value - end, 1.959964 * moved) for end in ends]
+    error = float(np.hypot((value * (1 - value) / num) ** 0.5, moved))
+    interval = [max(0.0, float(value - wider[0])), min(1.0, float(value + wider[1]))]
+    return leaf(value, error, len(probability)) | {"interval": interval}

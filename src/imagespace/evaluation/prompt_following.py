@@ -2,7 +2,8 @@
 
 Labels: the sample's label, as a judge reads it, against that of the real picture whose caption was
 the prompt. Retrieval: is the prompt nearest to the picture among 100 captions. Beside each the
-same for the real pictures themselves, which no model can be expected to beat, and chance.
+same for the real pictures themselves, which no model can be expected to beat, and chance. Only
+prompts that training never read count, as far as there are any (`Subject.followed`).
 """
 
 from collections import Counter
@@ -11,12 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imagespace.errors import UserError
 from imagespace.evaluation.image_text_space import ImageTextSpace
 from imagespace.evaluation.label_probe import LabelProbe
 from imagespace.evaluation.measured import leaf, share
 from imagespace.evaluation.nouns import NOUNS
-from imagespace.evaluation.radical_judge import RadicalJudge
+from imagespace.evaluation.radical_judge import RadicalJudge, is_held_out
 from imagespace.evaluation.retrieval import retrieval_ranks
 from imagespace.evaluation.subject import Subject
 from imagespace.pictures.split import normalised_words
@@ -26,20 +26,35 @@ SAMPLES_PER_NOUN = 16
 
 
 def radicals(subject: Subject, judge: RadicalJudge, samples: NDArray[np.uint8]) -> dict[str, Any]:
-    """The judged radical of each sample against those of the prompt's own character."""
-    metadata = [subject.pictures.metadata[row] for row in subject.sample_rows]
-    listed = [{row["radical"], *row.get("other_radicals", [])} for row in metadata]
-    real = subject.pixels(subject.sample_rows)
+    """The judged radical of each sample against those of the prompt's own character.
 
-    def hits(answers: NDArray[np.int64]) -> list[bool]:
-        return [int(answer) in own for answer, own in zip(answers, listed, strict=True)]
-
+    "real" are the prompts' own glyphs whose characters the judge never saw in its training, if
+    there are any: it knows nearly all others by heart.
+    """
+    rows = subject.sample_rows[subject.followed]
+    answers = judge.predict(samples[subject.followed])
     commonest = Counter(row["radical"] for row in subject.pictures.metadata).most_common(1)[0][0]
-    return {
-        "samples": share(hits(judge.predict(samples))),
-        "real": share(hits(judge.predict(real))),
-        "always_commonest": share([commonest in own for own in listed]),
+    found = {
+        "samples": share(_are_listed(subject, rows, answers)),
+        "always_commonest": share(_are_listed(subject, rows, np.full(len(rows), commonest))),
     }
+    characters = [subject.pictures.metadata[row]["character"] for row in rows]
+    unknown = rows[[is_held_out(ord(character)) for character in characters]]
+    if len(unknown):
+        answers = judge.predict(subject.pixels(unknown))
+        found["real"] = share(_are_listed(subject, unknown, answers))
+    return found
+
+
+def _are_listed(
+    subject: Subject, rows: NDArray[np.int64], answers: NDArray[np.int64]
+) -> list[bool]:
+    """Whether each answer is a radical under which the row's character is listed."""
+    metadata = [subject.pictures.metadata[row] for row in rows]
+    return [
+        int(answer) in (row["radical"], *(row.get("other_radicals") or []))
+        for answer, row in zip(answers, metadata, strict=True)
+    ]
 
 
 def nouns(subject: Subject, judge: RadicalJudge) -> dict[str, Any]:
@@ -58,15 +73,19 @@ def labels(
     """A label of the metadata, read by a linear probe on features.
 
     `features` are those of all training rows, of the samples, and of the real pictures whose
-    captions prompted them.
+    captions prompted them. UserError: no prompt's own picture has the label.
     """
     training, samples, real = features
     metadata = subject.pictures.metadata
+
+    def has_label(row: np.int64) -> bool:
+        return isinstance(metadata[row].get(name), str)
+
     rows = subject.pictures.indices("train")
-    known = np.array([name in metadata[row] for row in rows])
-    probe = LabelProbe.fit(training[known], [str(metadata[row][name]) for row in rows[known]])
-    asked = np.array([name in metadata[row] for row in subject.sample_rows])
-    truth = np.array([str(metadata[row][name]) for row in subject.sample_rows[asked]])
+    known = np.array([has_label(row) for row in rows], dtype=bool)
+    probe = LabelProbe.fit(training[known], [metadata[row][name] for row in rows[known]])
+    asked = np.array([n for n in subject.followed if has_label(subject.sample_rows[n])], np.int64)
+    truth = np.array([metadata[row][name] for row in subject.sample_rows[asked]])
     return {
         "samples": share(probe.predict(samples[asked]) == truth),
         "real": share(probe.predict(real[asked]) == truth),
@@ -78,16 +97,24 @@ def retrieval(
     subject: Subject, space: ImageTextSpace, samples: NDArray[np.uint8], seed: int
 ) -> dict[str, Any]:
     """Is the prompt among the nearest one or five of 100 captions? UserError: too few captions."""
-    rows, distinct = np.unique(subject.sample_rows, return_index=True)
-    if not subject.is_captioned:
-        raise UserError("the data", "has no captions", "Retrieval needs captioned pictures")
-    captions = [subject.pictures.captions[row] for row in rows]
-    words = [normalised_words(caption) for caption in captions]
-    names = np.array([sorted(set(words)).index(word) for word in words])
-    texts = space.embed_captions(captions)
+    rows = subject.sample_rows[subject.followed]
+    names = _caption_names(subject)
+    texts = space.embed_captions([subject.pictures.captions[row] for row in rows])
     found: dict[str, Any] = {}
-    for group, pixels in (("samples", samples[distinct]), ("real", subject.pixels(rows))):
+    for group, pixels in (("samples", samples[subject.followed]), ("real", subject.pixels(rows))):
         ranks = retrieval_ranks(space.embed_pictures(pixels), texts, names, NUM_CANDIDATES, seed)
         found[group] = {"R@1": share(ranks < 1), "R@5": share(ranks < 5)}
     found["chance"] = {"R@1": leaf(1 / NUM_CANDIDATES, 0.0), "R@5": leaf(5 / NUM_CANDIDATES, 0.0)}
     return found
+
+
+def can_rank(subject: Subject) -> bool:
+    """Whether there are captions enough for `retrieval`."""
+    return subject.is_captioned and len(set(_caption_names(subject))) >= NUM_CANDIDATES
+
+
+def _caption_names(subject: Subject) -> NDArray[np.int64]:
+    """A number for each caption that is followed, equal for those that say the same."""
+    rows = subject.sample_rows[subject.followed]
+    words = [normalised_words(subject.pictures.captions[row]) for row in rows]
+    return np.unique(np.array(words), return_inverse=True)[1].astype(np.int64)

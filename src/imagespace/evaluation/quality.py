@@ -1,9 +1,11 @@
 """How near the samples are to real pictures, between real ones and noise.
 
 Four groups are compared with unseen real pictures: samples; real training pictures (the floor);
-those blurred, and uniform noise (what a blind measure would not tell from good pictures).
+those blurred, and uniform noise (what a blind measure would not tell from good pictures). Where a
+measure depends on the number of pictures, equally many of each group are compared.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from imagespace.errors import UserError
 from imagespace.evaluation.distances import frechet_distance, kernel_distance, manifold
+from imagespace.evaluation.kept_arrays import kept
 from imagespace.evaluation.subject import Subject
 
 BLUR_FRACTION = 1 / 64  # of the picture's side: the radius of the Gaussian
@@ -52,56 +56,76 @@ class Features:
     def real(self, extractor: Extractor, group: str) -> NDArray[np.float32]:
         """Features of group "unseen", "real", "blurred" or "noise"."""
         subject = self.subject
-        name = f"{subject.pictures.key}-{group}-{subject.num}-{subject.seed}"
-        path = self.cache / f"{name}-{extractor.name}-{extractor.fingerprint}.npy"
-        if path.is_file():
-            stored: NDArray[np.float32] = np.load(path)
-            return stored
-        if group == "unseen":
-            pixels = subject.pixels(subject.unseen)
-        else:
-            pixels = subject.pixels(subject.training)
+        rows = subject.unseen if group == "unseen" else subject.training
+
+        def compute() -> NDArray[np.float32]:
+            pixels = subject.pixels(rows)
             if group == "blurred":
                 pixels = blurred(pixels)
             elif group == "noise":
                 pixels = uniform_noise(pixels.shape, subject.seed)
-        found = extractor.features(pixels)
-        self.cache.mkdir(parents=True, exist_ok=True)
-        np.save(path, found)
-        return found
+            return extractor.features(pixels)
+
+        return kept(self._path(extractor, group, rows), compute)
 
     def training(self, extractor: Extractor) -> NDArray[np.float32]:
         """Features [M, D] of all training pictures, among which copies are sought."""
         rows = self.subject.pictures.indices("train")
-        name = f"{self.subject.pictures.key}-train-{extractor.name}-{extractor.fingerprint}.npy"
-        if (self.cache / name).is_file():
-            stored: NDArray[np.float32] = np.load(self.cache / name)
-            return stored
-        parts = np.array_split(rows, max(1, len(rows) // 2048))
-        found = np.concatenate([extractor.features(self.subject.pixels(part)) for part in parts])
-        self.cache.mkdir(parents=True, exist_ok=True)
-        np.save(self.cache / name, found)
-        return found
+
+        def compute() -> NDArray[np.float32]:
+            parts = np.array_split(rows, max(1, len(rows) // 2048))
+            return np.concatenate([extractor.features(self.subject.pixels(p)) for p in parts])
+
+        return kept(self._path(extractor, "train", rows), compute)
+
+    def _path(self, extractor: Extractor, group: str, rows: NDArray[np.int64]) -> Path:
+        """The file of these very rows; noise depends on the seed besides."""
+        subject = self.subject
+        chosen = hashlib.sha256(rows.tobytes()).hexdigest()[:16]
+        seed = f"-{subject.seed}" if group == "noise" else ""
+        name = f"{subject.pictures.key}-{group}-{chosen}{seed}"
+        return self.cache / f"{name}-{extractor.name}-{extractor.fingerprint}.npy"
 
 
 def quality(
     features: Features, extractor: Extractor, samples: NDArray[np.float32]
-) -> dict[str, Any]:
-    """Distances of each group to unseen real pictures; `samples` are features [N, D].
+) -> tuple[dict[str, Any], list[str]]:
+    """Distances of each group to unseen real pictures, and notes on those that are left out.
 
-    UserError: no unseen pictures, or too few of a group for a measure.
+    `samples` are features [N, D]. UserError: no unseen pictures.
     """
     unseen = features.real(extractor, "unseen")
-    groups = {"samples": samples} | {
-        group: features.real(extractor, group) for group in ("real", "blurred", "noise")
-    }
-    return {group: distances(found, unseen) for group, found in groups.items()}
+    groups, report, notes = {"samples": samples}, {}, []
+    for group in ("real", "blurred", "noise"):
+        try:
+            groups[group] = features.real(extractor, group)
+        except UserError as error:
+            notes = [str(error)]
+    num = min(map(len, groups.values()))
+    for group, found in groups.items():
+        report[group], refused = distances(found, unseen, num)
+        notes += [note for note in refused if note not in notes]
+    return report, notes
 
 
-def distances(samples: NDArray[np.float32], real: NDArray[np.float32]) -> dict[str, Any]:
-    """All distances between features [N, D] of samples and [M, D] of real pictures."""
-    return {
-        "kernel_distance": asdict(kernel_distance(samples, real)),
-        "frechet_distance": asdict(frechet_distance(samples, real)),
-        **asdict(manifold(samples, real)),
-    }
+def distances(
+    samples: NDArray[np.float32], real: NDArray[np.float32], num: int
+) -> tuple[dict[str, Any], list[str]]:
+    """Distances between features [N, D] of samples and [M, D] of real pictures; why some are not.
+
+    All but the kernel distance depend on N: they are of the first `num` samples, as many in every
+    group that is compared.
+    """
+    measures: list[Callable[[], dict[str, Any]]] = [
+        lambda: {"kernel_distance": asdict(kernel_distance(samples, real))},
+        lambda: {"frechet_distance": asdict(frechet_distance(samples[:num], real))},
+        lambda: asdict(manifold(samples[:num], real)),
+    ]
+    found: dict[str, Any] = {}
+    refused = []
+    for measure in measures:
+        try:
+            found |= measure()
+        except UserError as error:
+            refused.append(str(error))
+    return found, refused

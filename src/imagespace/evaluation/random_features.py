@@ -15,6 +15,7 @@ from imagespace.randomness import generator
 
 NUM_FILTERS, NUM_SECOND_FILTERS = 16, 48
 NUM_LEVELS = 2
+SMALLEST_PX = 16  # smaller pictures are enlarged: the second filters need as many
 # Keeps x.y / D of the kernel distance well above rounding; maxima are rarer and larger than means.
 SCALE, MAXIMUM_SCALE = 4.0, 0.25
 
@@ -37,6 +38,8 @@ class RandomFeatures:
         return (SCALE * torch.cat(parts)).numpy()
 
     def _features(self, x: Tensor) -> Tensor:
+        if min(x.shape[2:]) < SMALLEST_PX:
+            x = F.interpolate(x, (SMALLEST_PX, SMALLEST_PX))
         found = []
         for level, (first, second) in enumerate(zip(self.first, self.second, strict=True)):
             x = F.avg_pool2d(x, 2) if level else x

@@ -55,15 +55,18 @@ def _parts(report: Report, images: Images) -> Iterable[str]:
     )
     yield _part(
         "Prompt following",
-        "How often a drawing shows what its prompt asks for. <em>Real</em> is the same judge on "
-        "the prompts' own pictures: its errors lower both. The dashed line is what needs no "
-        "drawing at all. Retrieval asks whether the drawing's own prompt is among the nearest.",
+        "How often a drawing shows what its prompt asks for, of prompts that training never read. "
+        "<em>Real</em> is the same judge on the prompts' own pictures, for radicals on those whose "
+        "characters it never saw in its own training: its errors lower both. The dashed line is "
+        "what needs no drawing at all. Retrieval asks whether the drawing's own prompt is among "
+        "the nearest.",
         _row_charts(report, "prompt_following"),
     )
     yield _part(
         "Legibility",
         "What an independent character reader makes of the drawings, which no training used. "
-        "<em>Real, unknown</em> are real glyphs that it was never taught.",
+        "<em>Real</em> are the glyphs whose captions prompted the drawings; <em>real, unknown</em> "
+        "are those of them that it was never taught.",
         _row_charts(report, "legibility"),
     )
     yield _part(
@@ -196,7 +199,7 @@ def _curves(report: Report) -> str:
 def _how_to_repeat(report: Report) -> str:
     listed = ""
     for name, entry in report.items():
-        if name in ("model", "data", "sampling", "seconds"):
+        if name in ("model", "data", "sampling", "judges", "seconds"):
             known = section(report, name).items()
             entry = ", ".join(f"{label_of(key)} {value}" for key, value in known)
         if isinstance(entry, str | int | float) and name not in ("format", "command"):

@@ -32,6 +32,7 @@ from imagespace.randomness import generator
 from imagespace.text.vectors import TextEncoder
 
 BATCH_SIZE = 256
+FEWEST_PICTURES = 32  # of fewer, other pictures are too seldom at hand to tell one from
 VIEW_TEMPERATURE = 0.2
 PEAK_LEARNING_RATE = 2e-3
 CACHE = Path.home() / ".cache" / "imagespace" / "spaces"
@@ -70,10 +71,10 @@ def learn_space(
     `progress(fraction, loss)` is called after each step. UserError: too few training pictures.
     """
     rows = pictures.indices("train")
-    if len(rows) < 2 * MAX_TEXT_TOKENS:
+    if len(rows) < FEWEST_PICTURES:
         raise UserError(
             f"{len(rows)} training pictures",
-            f"an image-text space is learnt from at least {2 * MAX_TEXT_TOKENS}",
+            f"an image-text space is learnt from at least {FEWEST_PICTURES}",
             "Add pictures",
         )
     num_channels = pictures.pixels.shape[3]

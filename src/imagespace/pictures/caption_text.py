@@ -7,13 +7,12 @@ import re
 MAX_TEXT_BYTES = 4_000_000
 UTF_8 = "UTF-8"
 _MARKS = (  # the longer first: UTF-32's mark begins with UTF-16's
-    (codecs.BOM_UTF8, UTF_8, "utf-8"),
     (codecs.BOM_UTF32_LE, "UTF-32", "utf-32-le"),
     (codecs.BOM_UTF32_BE, "UTF-32", "utf-32-be"),
     (codecs.BOM_UTF16_LE, "UTF-16", "utf-16-le"),
     (codecs.BOM_UTF16_BE, "UTF-16", "utf-16-be"),
 )
-_ZERO_SHARE = 0.4  # of the high bytes of unmarked UTF-16: text in Latin letters has some 1.0
+_ZERO_SHARE = 0.7  # of the high bytes of unmarked UTF-16, if its letters are mostly Latin
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 # Both bytes of a character of GB2312; in Western text, two accented letters seldom meet.
@@ -26,6 +25,7 @@ def decode_text(raw: bytes) -> tuple[str, str]:
     The guess is UTF-16 if every other byte is mostly zero, GB18030 if at least 80 % of the bytes
     above 127 come in pairs of that encoding, else Windows-1252, in which any bytes have a meaning.
     """
+    raw = raw.removeprefix(codecs.BOM_UTF8)
     for mark, name, codec in _MARKS:
         if raw.startswith(mark):
             return raw[len(mark) :].decode(codec, "replace"), name
@@ -65,7 +65,8 @@ def decode_lines(raw: bytes) -> tuple[list[str], list[str]]:
     text, encoding = decode_text(raw)
     if encoding.startswith("UTF-"):
         return text.split("\n"), [encoding]
-    decoded = [decode_text(line) for line in raw.split(b"\n")]
+    lines = raw.removeprefix(codecs.BOM_UTF8).split(b"\n")
+    decoded = [decode_text(line) for line in lines]
     return [line for line, _ in decoded], sorted({name for _, name in decoded})
 
 

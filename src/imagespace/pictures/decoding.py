@@ -146,11 +146,13 @@ def decoded(
         return
     source = file if isinstance(file, Path) else io.BytesIO(raw)
     with Image.open(source, formats=FORMATS) as image:
+        num_pixels = image.width * image.height
         if image.format in ("JPEG", "MPO"):
             side = _DRAFT_MARGIN * image_size_px
             shrunk = min(1.0, side / min(image.size))
             image.draft(None, (math.ceil(image.width * shrunk), math.ceil(image.height * shrunk)))
-        num_pixels = image.width * image.height
+            if "progressive" not in image.info:  # of those, the decoder holds all coefficients
+                num_pixels = image.width * image.height
         if num_pixels > MAX_DECODED_PIXELS:
             raise Image.DecompressionBombError(f"({num_pixels} pixels)")
         with _gate.holding(num_pixels):

@@ -1,6 +1,7 @@
 """Every file below a folder, each once, and what cannot be looked into."""
 
 import os
+import re
 import unicodedata
 from collections import deque
 from collections.abc import Iterable
@@ -8,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CACHE_FOLDER = ".imagespace"
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# Surrogates, but for those that stand for bytes that are no UTF-8.
+_HALF_CHARACTER = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _HIDDEN = ("__MACOSX", "Thumbs.db", "desktop.ini")
 
 
@@ -25,8 +29,13 @@ class Unused:
 
 
 def printable(name: str) -> str:
-    """`name` with the bytes that are no UTF-8 written as \\xNN, so that it can be printed."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    r"""`name` on one line that can be printed.
+
+    Control characters, and bytes that are no UTF-8, become \xNN; half characters \uNNNN.
+    """
+    name = _HALF_CHARACTER.sub(lambda found: f"\\u{ord(found[0]):04x}", name)
+    name = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", name)
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def composed(name: str) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from imagespace.pictures.decoding import WHITE, Rendering
 from imagespace.pictures.file_walk import Unused
+from imagespace.pictures.layouts.found import counted
 from imagespace.pictures.layouts.recognise import find_pictures
 from imagespace.pictures.packing import fingerprint, packed_pixels
 
@@ -84,7 +85,8 @@ def read_folder(
 def left_out_notes(unused: list[Unused], path: Path) -> list[str]:
     """A remark on the files and rows that one might miss."""
     num = sum(not each.beside for each in unused)
-    noun = "file" if num == 1 else "files"
-    verb = "it" if num == 1 else "them"
-    remark = f"{num:,} {noun} left out: imagespace pictures check {path} lists {verb}"
-    return [remark] if num else []
+    if not num:
+        return []
+    them = "it" if num == 1 else "them"
+    files = counted(num, "file", "files")
+    return [f"{files} left out: imagespace pictures check {path} lists {them}"]

@@ -1,19 +1,17 @@
 """Build the glyph folder: every Chinese character of one font, with its English definition."""
 
-import hashlib
 import importlib.metadata
-import importlib.util
 import json
-import shutil
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 from imagespace.errors import UserError
+from imagespace.pictures.new_folder import new_folder
+from imagespace.pictures.packages import package_folder, sha256_of_file
 from imagespace.pictures.radicals import NUM_RADICALS, radical_meanings, radical_name
 from imagespace.pictures.split import TRAIN, normalised_words, split_of
 from imagespace.pictures.structure import installed_structures
@@ -111,32 +109,9 @@ def build_glyphs(
             f"image size {image_size_px} px", "a glyph is 16 to 1024 px wide", "Use --size 128."
         )
     font, unihan = font_file(), unihan_folder()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(
-            str(out), "a build never overwrites a folder in use", "Name a new folder or empty it."
-        )
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{out.name}-partial-", dir=out.parent))
-    except OSError as error:
-        raise UserError(
-            str(out.parent),
-            f"the folder cannot be written ({error.strerror})",
-            "Name an --out in a folder of yours.",
-        ) from error
-    try:
+    with new_folder(out) as partial:
         summary = _write(partial, out, GlyphRenderer(font, image_size_px), unihan, progress)
         _write_source(partial, font, unihan, image_size_px)
-        partial.chmod(0o755)  # mkdtemp makes it private
-        if out.exists():
-            out.rmdir()
-        partial.rename(out)
-    except OSError as error:
-        raise UserError(
-            str(out), f"writing failed ({error.strerror})", "Free some disk space and try again."
-        ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return summary
 
 
@@ -211,14 +186,16 @@ def _write_source(partial: Path, font: Path, unihan: Path, image_size_px: int) -
                 "version": importlib.metadata.version(_FONT_PACKAGE),
                 "work": "Noto Sans CJK Regular, simplified Chinese cut",
                 "licence": "OFL-1.1",
-                "sha256": {font.name: _sha256(font)},
+                "sha256": {font.name: sha256_of_file(font)},
             },
             {
                 "package": _UNIHAN_PACKAGE,
                 "version": importlib.metadata.version(_UNIHAN_PACKAGE),
                 "work": "Unihan database, Unicode 14.0",
                 "licence": "Unicode-DFS-2016",
-                "sha256": {name: _sha256(unihan / name) for name in (READINGS_FILE, SOURCES_FILE)},
+                "sha256": {
+                    name: sha256_of_file(unihan / name) for name in (READINGS_FILE, SOURCES_FILE)
+                },
             },
         ],
     }
@@ -226,20 +203,10 @@ def _write_source(partial: Path, font: Path, unihan: Path, image_size_px: int) -
     (partial / "SOURCE.json").write_text(text, encoding="utf-8")
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _package_folder(module: str, package: str) -> Path:
-    """The folder of a package that only carries files: found, never imported."""
-    spec = importlib.util.find_spec(module)
-    locations: Iterator[str] = iter(spec.submodule_search_locations or ()) if spec else iter(())
-    folder = next(locations, None)
-    if folder is None:
-        raise UserError(
-            f"package {package}",
-            "the glyphs are built from it and it is not installed",
-            'Run: pip install "imagespace[glyphs]"',
-        )
-    return Path(folder)
+    return package_folder(
+        module,
+        package,
+        "the glyphs are built from it",
+        'Run: pip install "imagespace[glyphs]"',
+    )

@@ -79,11 +79,9 @@ def inspect_all(
     return found
 
 
-def num_channels_needed(sources: Sequence[Source], num_looked_at: int = 500) -> int:
-    """3 if one of some `num_looked_at` pictures, spread evenly over the set, has colour; else 1."""
-    step = max(1, len(sources) // num_looked_at)
-    chosen = sources[::step]
-    return 3 if any(each.has_colour for each in inspect_all(chosen)) else 1
+def inspect_some(sources: Sequence[Source], num: int = 500) -> list[Inspected]:
+    """`inspect` of some `num`, spread evenly over the set."""
+    return inspect_all(sources[:: max(1, len(sources) // num)])
 
 
 def _header(source: Source) -> tuple[int, int, str]:

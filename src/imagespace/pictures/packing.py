@@ -19,6 +19,7 @@ from imagespace.errors import UserError
 from imagespace.pictures.decoding import DAMAGE, Rendering, reason_of, render
 from imagespace.pictures.file_walk import CACHE_FOLDER
 from imagespace.pictures.source import Source
+from imagespace.pictures.svg import can_render_svg
 
 _PACKING_VERSION = 2  # raise it when the decoding changes what it yields
 # Pictures decoded before they are written, so that memory stays bounded, and what is lost when a
@@ -77,7 +78,9 @@ def packed_pixels(
 
 def _cache_key(names: Sequence[str], sources: Sequence[Source], rendering: Rendering) -> str:
     """A fingerprint of the settings and of every picture's place, size and time of change."""
-    key = hashlib.blake2b(json.dumps([_PACKING_VERSION, asdict(rendering)]).encode())
+    # Drawings that could not be rendered are tried again once they can be.
+    has_svg = can_render_svg() and any(name.lower().endswith(".svg") for name in names)
+    key = hashlib.blake2b(json.dumps([_PACKING_VERSION, asdict(rendering), has_svg]).encode())
     for name, source in zip(names, sources, strict=True):
         key.update(json.dumps([name, source.stamp()]).encode())
     return key.hexdigest()[:32]

@@ -28,7 +28,8 @@ def _file_stamp(path: str) -> list[int | str]:
         status = os.stat(path)
     except (OSError, ValueError):
         return []
-    return [status.st_size, status.st_mtime_ns]
+    # A permission that is given later changes neither.
+    return [status.st_size, status.st_mtime_ns, os.access(path, os.R_OK)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,11 @@ class TableSource:
     def open(self) -> Path | BinaryIO:
         cell = _parts.get(self.path, self.column, self.part)[self.row].as_py()
         raw = cell.get("bytes") if isinstance(cell, dict) else cell
-        if raw is None:
-            raise ValueError("its cell is empty")
-        return io.BytesIO(raw)
+        if raw is not None:
+            return io.BytesIO(raw)
+        if isinstance(cell, dict) and cell.get("path"):  # the picture stayed in its file
+            return Path(self.path).parent / str(cell["path"])
+        raise ValueError("its cell is empty")
 
     def stamp(self) -> list[int | str]:
         return [*_file_stamp(self.path), self.column, self.part, self.row]

@@ -1,5 +1,6 @@
 """Drawings (SVG) as pixels, by resvg where it is installed."""
 
+import importlib.util
 import io
 
 from PIL import Image
@@ -10,6 +11,11 @@ _LARGEST_PX = 8192
 def looks_like_svg(start: bytes) -> bool:
     """Whether a file that starts so is an SVG drawing."""
     return b"<svg" in start.lower()
+
+
+def can_render_svg() -> bool:
+    """Whether resvg is installed."""
+    return importlib.util.find_spec("resvg_py") is not None
 
 
 def render_svg(raw: bytes, box_px: int, whole: bool) -> Image.Image:

@@ -144,6 +144,8 @@ class TrainingState:
 
 def prepare(config: RunConfig, dtype: torch.dtype | None = None) -> TrainingState:
     """The state at step 0; `dtype` is that of a run to be continued, else the config's."""
+    # inductor and autocast warn about mixed types that are meant.
+    warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
     keep_freed_memory()
     compiled = config.training.compile and has_compiler()
     precision = config.training.precision
@@ -175,8 +177,6 @@ def train(config: RunConfig, data: TrainingData, out: Path) -> Generator[Progres
         evaluation = evaluate(state, validation, data, run)
         run.log({"step": 0, "num_images": 0, "elapsed_s": 0.0, **evaluation})
         yield Progress(0, 0, math.nan, 0.0, 0.0, evaluation)
-    # inductor and autocast warn about mixed types that are meant.
-    warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
     evaluated = int(fraction_done(training, state.step, state.elapsed_s) * training.evaluations)
     try:
         while True:

@@ -12,7 +12,7 @@ from imagespace.pictures.caption_text import caption_line
 from imagespace.pictures.file_walk import Unused, path_fault, printable
 from imagespace.pictures.layouts.arrow_file import record_batches
 from imagespace.pictures.layouts.found import Found, fill_splits, picture_row, split_of_shard
-from imagespace.pictures.source import FileSource, Source, TableSource
+from imagespace.pictures.source import TableSource
 
 TABLE_SUFFIXES = (".parquet", ".arrow")
 _PICTURE_HEADINGS = ("image", "img", "picture", "jpg", "jpeg", "png", "webp", "bytes", "pixels")
@@ -61,8 +61,15 @@ def read_columns(root: Path, tables: list[str]) -> Found:
                 continue
             is_classes = is_classes or columns.class_names is not None
             headings.append(columns.text or "")
-            for part, picked in _parts(path, columns):
-                _read_part(root, table, columns, part, picked, found)
+            split, in_table = split_of_shard(table), 0
+            for part, num_rows, values in _parts(path, columns):
+                texts = values[columns.text] if columns.text else [None] * num_rows
+                for row_number, text in enumerate(texts):
+                    name = f"{printable(table)}#{in_table}"
+                    row = picture_row(name, _captions(text, columns.class_names), split)
+                    row |= {other: values[other][row_number] for other in columns.others}
+                    found.add(TableSource(path, columns.picture, part, row_number), row)
+                    in_table += 1
         except (pyarrow.ArrowException, ValueError) as error:
             reason = f"it is damaged or no such table ({' '.join(str(error).split())})"
             found.unused.append(Unused(printable(table), reason))
@@ -137,62 +144,19 @@ def _class_names(schema: Any) -> dict[str, list[str]]:
         return {}
 
 
-def _parts(path: str, columns: _Columns) -> Iterator[tuple[int, Any]]:
-    """(number, table without the bytes of its pictures) of each row group or record batch."""
-    import pyarrow
+def _parts(path: str, columns: _Columns) -> Iterator[tuple[int, int, dict[str, list[Any]]]]:
+    """(number, rows, values by column but for the pictures) of each row group or record batch."""
     import pyarrow.parquet
 
     wanted = [name for name in (columns.text, *columns.others) if name is not None]
     if not path.lower().endswith(".parquet"):
         for number, batch in enumerate(record_batches(path)):
-            paths = _paths(batch.column(columns.picture))
-            yield (
-                number,
-                pyarrow.Table.from_batches([batch]).select(wanted).append_column("\x00path", paths),
-            )
+            yield number, batch.num_rows, batch.select(wanted).to_pydict()
         return
     with pyarrow.parquet.ParquetFile(path) as file:
-        kind = file.schema_arrow.field(columns.picture).type
-        has_paths = pyarrow.types.is_struct(kind) and kind.get_field_index("path") >= 0
-        leaf = [f"{columns.picture}.path"] if has_paths else []
         for number in range(file.num_row_groups):
-            num_rows = file.metadata.row_group(number).num_rows
-            table = file.read_row_group(number, columns=[*wanted, *leaf])
-            if has_paths:
-                paths = _paths(table.column(columns.picture).combine_chunks())
-                table = table.select(wanted)
-            else:
-                paths = pyarrow.nulls(num_rows, pyarrow.string())
-            yield number, table.append_column("\x00path", paths)
-
-
-def _paths(pictures: Any) -> Any:
-    """The file names that a column of pictures carries besides their bytes, or nulls."""
-    import pyarrow
-
-    kind = pictures.type
-    if pyarrow.types.is_struct(kind) and kind.get_field_index("path") >= 0:
-        return pictures.field("path")
-    return pyarrow.nulls(len(pictures), pyarrow.string())
-
-
-def _read_part(
-    root: Path, table: str, columns: _Columns, part: int, picked: Any, found: Found
-) -> None:
-    path = os.path.join(root, table)
-    split = split_of_shard(table)
-    values = picked.to_pydict()
-    texts = values[columns.text] if columns.text else [None] * picked.num_rows
-    start = sum(row["file_name"].startswith(f"{printable(table)}#") for row in found.rows[-1:])
-    first = int(found.rows[-1]["file_name"].rpartition("#")[2]) + 1 if start else 0
-    for row_number, (text, file_name) in enumerate(zip(texts, values["\x00path"], strict=True)):
-        name = f"{printable(table)}#{first + row_number}"
-        row = picture_row(name, _captions(text, columns.class_names), split)
-        row |= {other: values[other][row_number] for other in columns.others}
-        source: Source = TableSource(path, columns.picture, part, row_number)
-        if isinstance(file_name, str) and (root / file_name).is_file():
-            source = FileSource(os.path.join(root, file_name))
-        found.add(source, row)
+            values = file.read_row_group(number, columns=wanted).to_pydict()
+            yield number, file.metadata.row_group(number).num_rows, values
 
 
 def _captions(value: Any, class_names: list[str] | None) -> list[str]:

@@ -4,7 +4,13 @@ import os
 from pathlib import Path
 
 from imagespace.pictures.file_walk import printable
-from imagespace.pictures.layouts.found import Found, fill_splits, picture_row, splits_of_folders
+from imagespace.pictures.layouts.found import (
+    Found,
+    counted,
+    fill_splits,
+    picture_row,
+    splits_of_folders,
+)
 from imagespace.pictures.name_words import has_word, words_of_file, words_of_folder
 from imagespace.pictures.source import FileSource
 
@@ -36,7 +42,8 @@ def read_class_folders(root: Path, pictures: list[str], classes: dict[str, str])
     fill_splits(found.rows, by_name=True)
     without = sum(not words for words in classes.values())
     if without:
-        found.notes.append(f"{without:,} pictures lie in no class folder: no caption")
+        lie = counted(without, "picture lies", "pictures lie")
+        found.notes.append(f"{lie} in no class folder: no caption")
     return found
 
 

@@ -40,6 +40,11 @@ class Found:
         self.rows.append(row)
 
 
+def counted(num: int, singular: str, plural: str) -> str:
+    """ "1 picture has", "2,000 pictures have"."""
+    return f"{num:,} {singular if num == 1 else plural}"
+
+
 def is_picture(name: str) -> bool:
     """Whether a file's name is that of a picture."""
     return name.lower().endswith(PICTURE_SUFFIXES)

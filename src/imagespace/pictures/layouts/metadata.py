@@ -65,7 +65,7 @@ def read_metadata(root: Path, files: list[str], tables: list[str]) -> Found:
                 continue
             place[os.path.normpath(actual)] = len(found.rows)
             split = row.get("split") or split_of(text or row["file_name"])
-            name = row["file_name"] if name == actual else printable(actual)
+            name = printable(row["file_name"] if name == actual else actual)
             kept = {**row, "file_name": name, "text": text, "also": also, "split": split}
             found.add(FileSource(os.path.join(root, actual)), kept)
     for name in files:
@@ -89,11 +89,19 @@ def _actual_name(root: Path, name: str, known: set[str], spellings: dict[str, st
     """The file that a row means: as written, else with / for \\, else spelt alike (NFC, NFD)."""
     for spelling in (name, name.replace("\\", "/")):
         normal = os.path.normpath(spelling)
-        if normal in known or ("\x00" not in spelling and os.path.isfile(root / spelling)):
+        if normal in known or _is_file(root / spelling):
             return spelling
         if composed(normal) in spellings:
             return spellings[composed(normal)]
     return None
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is such a file; names with a NUL or half a character are no one's."""
+    try:
+        return os.path.isfile(path)
+    except ValueError:
+        return False
 
 
 def _json_rows(lines: list[str]) -> Iterator[tuple[int, Any, str]]:

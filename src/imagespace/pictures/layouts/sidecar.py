@@ -15,6 +15,7 @@ from imagespace.pictures.file_walk import (
 from imagespace.pictures.layouts.found import (
     TEXT_SUFFIXES,
     Found,
+    counted,
     fill_splits,
     picture_row,
     splits_of_folders,
@@ -69,10 +70,12 @@ def read_sidecars(
             found.unused.append(Unused(printable(name), reason))
     without = len(pictures) - len(texts)
     if without:
-        found.notes.append(f"{without:,} pictures have no text file: no caption")
+        has = counted(without, "picture has", "pictures have")
+        found.notes.append(f"{has} no text file: no caption")
     for encoding, count in sorted(encodings.items()):
         if encoding != UTF_8:
-            found.notes.append(f"{count:,} text files are no UTF-8: read as {encoding}")
+            are = counted(count, "text file is", "text files are")
+            found.notes.append(f"{are} no plain UTF-8: read as {encoding}")
     return found
 
 

@@ -1,19 +1,13 @@
 """Recipes: named functions that return a whole run configuration."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from imagespace.checkpoints import ModelConfig, SamplingConfig
 from imagespace.diffusion.objective import ObjectiveConfig
 from imagespace.errors import UserError
 from imagespace.networks.perceptron import PerceptronConfig
 from imagespace.networks.transformer import TransformerConfig
-from imagespace.training.augmentation import AugmentationConfig
 from imagespace.training.config import RunConfig, TrainingConfig
-
-PICTURE_SIZES_PX = (8, 16, 32, 64, 128)
-SMALL_SET = 20_000
-"""Training sets with fewer pictures are learnt by heart in an hour; they are augmented."""
 
 Budget = dict[str, float | int | None]
 
@@ -21,6 +15,12 @@ GLYPH_PROMPTS = [
     *("fish", "tree", "water", "fire", "metal", "bird", "horse", "insect", "hand", "heart"),
     *("mouth", "speech", "woman", "grass", "bamboo", "rain", "stone", "illness", "silk", "foot"),
     *("volcano", "mosquito", "penguin", "copper wire"),
+]
+
+EMOJI_PROMPTS = [
+    f"{concept}, {style} style"
+    for concept in ("avocado", "red panda", "banana", "cat", "house", "a blue car", "a green heart")
+    for style in ("flat", "outline", "glossy")
 ]
 
 
@@ -37,6 +37,7 @@ def glyphs(budget: Budget, seed: int) -> RunConfig:
         ),
         training=TrainingConfig(
             seed=seed,
+            batch_size=64,  # on short runs more steps are worth more than steadier ones
             sample_prompts=GLYPH_PROMPTS,
             samples_per_prompt=1,
             **budget,  # type: ignore[arg-type]
@@ -45,7 +46,7 @@ def glyphs(budget: Budget, seed: int) -> RunConfig:
 
 
 def pictures(budget: Budget, seed: int) -> RunConfig:
-    """Any folder of pictures; `for_folder` fits it to what the folder holds."""
+    """Any folder of pictures; `folder.for_folder` fits it to what the folder holds."""
     return RunConfig(
         recipe="pictures",
         model=ModelConfig(
@@ -56,10 +57,36 @@ def pictures(budget: Budget, seed: int) -> RunConfig:
         ),
         training=TrainingConfig(
             seed=seed,
+            batch_size=64,
             alternative_caption=0.4,
             samples_per_prompt=2,
             **budget,  # type: ignore[arg-type]
         ),
+    )
+
+
+def emoji(budget: Budget, seed: int) -> RunConfig:
+    """Emoji in several styles from names and keywords, 64 px in colour."""
+    base = varied(pictures(budget, seed), geometry=0.5)
+    changes = {"sample_prompts": EMOJI_PROMPTS, "samples_per_prompt": 1}
+    return base.model_copy(
+        update={
+            "recipe": "emoji",
+            "model": base.model.model_copy(update={"name": "emoji"}),
+            "training": base.training.model_copy(update=changes),
+        }
+    )
+
+
+def varied(config: RunConfig, **chances: float | bool) -> RunConfig:
+    """The run with these changes of its training pictures besides, which its network is told of."""
+    augmentation = config.training.augmentation.model_copy(update=chances)
+    labels = {"num_augmentation_labels": augmentation.num_labels}
+    network = config.model.network.model_copy(update=labels)
+    return RunConfig(
+        recipe=config.recipe,
+        model=config.model.model_copy(update={"network": network}),
+        training=config.training.model_copy(update={"augmentation": augmentation}),
     )
 
 
@@ -88,11 +115,13 @@ def points(budget: Budget, seed: int) -> RunConfig:
 
 RECIPES: dict[str, Callable[[Budget, int], RunConfig]] = {
     "glyphs": glyphs,
+    "emoji": emoji,
     "pictures": pictures,
     "points": points,
 }
 DEFAULT_BUDGETS: dict[str, Budget] = {
     "glyphs": {"budget_minutes": 30.0},
+    "emoji": {"budget_minutes": 60.0},
     "pictures": {"budget_minutes": 30.0},
     "points": {"budget_images": 800_000},
 }
@@ -107,54 +136,6 @@ def recipe(name: str, budget: Budget, seed: int = 0) -> RunConfig:
     if all(value is None for value in budget.values()):
         budget = DEFAULT_BUDGETS[name]
     return RECIPES[name](budget, seed)
-
-
-@dataclass(frozen=True)
-class FolderFacts:
-    """What a recipe needs to know of a folder of pictures before they are decoded."""
-
-    num_training: int
-    side_px: int
-    """The median of the pictures' longer sides."""
-    num_channels: int
-    is_captioned: bool
-    prompts: list[str]
-    """What the sample sheets are drawn from."""
-
-
-def for_folder(
-    config: RunConfig, facts: FolderFacts, image_size_px: int | None = None
-) -> RunConfig:
-    """The pictures recipe for one folder: its size, channels and captions; small sets are varied.
-
-    The size is the largest of 8, 16, ... 128 px (64 for colour) that the pictures have. Whatever
-    it is, the network sees 64 patches, so that a step takes the same time.
-    """
-    network = config.model.network
-    assert isinstance(network, TransformerConfig)
-    if image_size_px is None:
-        largest = 128 if facts.num_channels == 1 else 64
-        sizes = [size for size in PICTURE_SIZES_PX if size <= largest]
-        image_size_px = max([s for s in sizes if s <= 1.1 * facts.side_px], default=sizes[0])
-    vary = facts.num_training < SMALL_SET
-    augmentation = AugmentationConfig(geometry=0.5 if vary else 0.0)
-    network = network.model_copy(
-        update={
-            "image_size_px": image_size_px,
-            "patch_size_px": max(1, image_size_px // 8),
-            "num_channels": facts.num_channels,
-            "max_text_tokens": network.max_text_tokens if facts.is_captioned else 0,
-            "num_augmentation_labels": augmentation.num_labels,
-        }
-    )
-    sampling = config.model.sampling
-    if not facts.is_captioned:
-        sampling = sampling.model_copy(update={"guidance": 1.0})
-    training = config.training.model_copy(
-        update={"augmentation": augmentation, "sample_prompts": facts.prompts}
-    )
-    model = config.model.model_copy(update={"network": network, "sampling": sampling})
-    return RunConfig(recipe=config.recipe, model=model, training=training)
 
 
 def for_points(config: RunConfig, num_dimensions: int) -> RunConfig:
