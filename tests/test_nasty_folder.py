@@ -1,5 +1,6 @@
 """A folder of everything that goes wrong: each file is used rightly, or listed with its reason."""
 
+import html
 import json
 import os
 import struct
@@ -277,12 +278,17 @@ def test_the_notes_count_what_one_might_miss(nasty: Nasty, pictures: PictureSet)
 def test_check_prints_each_with_its_reason(
     nasty: Nasty, pictures: PictureSet, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    check(nasty.folder)
+    check(nasty.folder, out=nasty.folder.parent / "check.html")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == pictures.recognised
     listed = sorted(line for line in lines if line.startswith("not used: "))
-    assert listed == sorted(f"not used: {each.path}: {each.reason}" for each in pictures.unused)
-    assert any(line.startswith(f"{len(pictures)} pictures, ") for line in lines)
+    # What nobody would take for a picture or a caption is on the page alone.
+    missed = [each for each in pictures.unused if not each.beside]
+    assert listed == sorted(f"not used: {each.path}: {each.reason}" for each in missed)
+    page = html.unescape((nasty.folder.parent / "check.html").read_text(encoding="utf-8"))
+    for each in pictures.unused:
+        assert each.path in page
+        assert each.reason in page
 
 
 def test_metadata_with_every_kind_of_bad_row(tmp_path: Path) -> None:

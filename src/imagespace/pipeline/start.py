@@ -1,13 +1,12 @@
 """Starting elsewhere than at pure noise: from a picture, around a picture, from its own noise."""
 
 import hashlib
-import io
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
@@ -101,13 +100,10 @@ def start_tensors(
 
 def _mask(path: Path, size_px: int) -> NDArray[np.bool_]:
     """Where a mask is white, [H, W, 1]; what pads it to a square is black, to be kept."""
-    inverted = io.BytesIO()
     try:
-        with Image.open(path) as image:
-            ImageOps.invert(image.convert("L")).save(inverted, "PNG")
+        return open_picture(path, size_px, 1, background=(0, 0, 0)) > 127
     except DAMAGE:
         raise UserError(str(path), "is not a readable picture", "Save it anew as PNG") from None
-    return open_picture(inverted, size_px, 1) < 128
 
 
 def _pixels(path: Path, size_px: int, num_channels: int) -> NDArray[np.uint8]:
