@@ -159,7 +159,7 @@ def check(
         out = place / ("check.html" if data.is_dir() else f"check-{data.name}.html")
     print(checkup.recognised or "no pictures")
     for line in checkup.counts:
-        print(f"  {line}")
+        print(line)
     for note in checkup.notes:
         print(f"note: {note}")
     for finding in checkup.findings:
