@@ -108,6 +108,18 @@ def test_missing_empty_and_wordless_captions(tmp_path, encoder):
     assert checkup.is_trainable
 
 
+def test_the_recommended_command_trains_what_was_recommended(tmp_path, monkeypatch, capsys):
+    folder = healthy(tmp_path / "a")
+    assert run(monkeypatch, "pictures", "check", str(folder), "--size", "16") == 0
+    command = re.search(r"next: imagespace (train .*)", capsys.readouterr().out)
+    assert command is not None
+    monkeypatch.setattr("imagespace.cli.train._train", lambda config, data, out: print(config))
+    assert run(monkeypatch, *command[1].split()) == 0
+    out = capsys.readouterr().out
+    assert "image_size_px=16" in out
+    assert "recipe='pictures'" in out
+
+
 def test_without_any_caption_training_is_refused_by_name(tmp_path, encoder):
     for number in range(120):
         picture(number).save(tmp_path / f"IMG_{number:04}.png")

@@ -23,10 +23,11 @@ from imagespace.networks.transformer import TransformerConfig
 from imagespace.pictures.decoding import Rendering, drawn
 from imagespace.pictures.file_walk import Unused, printable
 from imagespace.pictures.folder import PictureSet
-from imagespace.pictures.inspection import Inspected, inspect_all
+from imagespace.pictures.inspection import Inspected, every_few, inspect_all
 from imagespace.pictures.layouts.recognise import look_for_pictures
 from imagespace.pictures.near_duplicates import SIDE_PX, contrasts, near_duplicates
 from imagespace.pictures.source import FileSource, Source
+from imagespace.recipes import check_size
 from imagespace.text.vectors import TextEncoder
 
 
@@ -101,6 +102,8 @@ def check_folder(
     UserError: there is no such folder, or no such size. That nothing in it can be used is a
     finding.
     """
+    if image_size_px is not None:
+        check_size(image_size_px)
     found = look_for_pictures(path)
     small = np.zeros((len(found.sources), SIDE_PX, SIDE_PX, 3), np.uint8)
     rendering = Rendering(SIDE_PX, 3)
@@ -109,6 +112,8 @@ def check_folder(
         small[number] = drawn(image, profile, rendering)
 
     looks = inspect_all(found.sources, progress, keep_small)
+    # The recipe is fitted to those that training looks at, so that both come to the same.
+    some = [look for look in looks[every_few(looks)] if not look.fault]
     usable = [number for number, look in enumerate(looks) if not look.fault]
     rows, sources = [found.rows[n] for n in usable], [found.sources[n] for n in usable]
     root = path if path.is_dir() else path.parent
@@ -137,7 +142,7 @@ def check_folder(
         findings += of_splits
         size_px, max_num_tokens = image_size_px or 0, TransformerConfig().max_text_tokens
         if all(each.severity != "error" for each in of_splits):
-            recommendation = recommend(rows, looks, image_size_px)
+            recommendation = recommend(rows, some or looks, image_size_px)
             size_px = recommendation.network.image_size_px
         findings += caption_findings(rows, encoder, max_num_tokens)
         if len(usable) < len(small):
@@ -159,12 +164,17 @@ def check_folder(
 
 
 def quick_findings(
-    pictures: PictureSet, encoder: TextEncoder, max_num_tokens: int
+    pictures: PictureSet, encoder: TextEncoder | None, max_num_tokens: int
 ) -> list[Finding]:
-    """What can be said of pictures that are read already without looking at each: a second."""
+    """What can be said of pictures that are read already without looking at each: a second.
+
+    Without an encoder, nothing of captions, which are then not read.
+    """
     rows = pictures.metadata
     findings = unused_findings(pictures.unused, 0) + split_findings(rows)
-    return worst_first(findings + caption_findings(rows, encoder, max_num_tokens))
+    if encoder is not None:
+        findings += caption_findings(rows, encoder, max_num_tokens)
+    return worst_first(findings)
 
 
 def _place(source: Source, root: Path, row: Row) -> str:

@@ -164,7 +164,7 @@ def look_findings(
                 "remark",
                 "few in colour",
                 f"{share(len(coloured), len(rows))} pictures have colour",
-                "one of them is enough for a model of colour, which has three times the values",
+                "one of them, among some 500 that are looked at, makes the model one of colour",
                 "Remove them if grey is meant",
                 [rows[number]["file_name"] for number in coloured[:_NUM_EXAMPLES]],
                 [coloured[:_NUM_SHOWN]],

@@ -18,7 +18,7 @@ build_app = typer.Typer(
     help="Build a picture set from installed packages.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(build_app, name="build")
-_MOST_LISTED = 50
+_MOST_LISTED = 100
 
 
 @build_app.command("glyphs")
@@ -159,16 +159,16 @@ def check(
         out = place / ("check.html" if data.is_dir() else f"check-{data.name}.html")
     print(checkup.recognised or "no pictures")
     for line in checkup.counts:
-        print(f"  {line}")
+        print(line)
     for note in checkup.notes:
         print(f"note: {note}")
     for finding in checkup.findings:
         print(f"{finding.severity}: {finding.line}")
-    missed = [each for each in checkup.unused if not each.beside]
-    for unused in missed[:_MOST_LISTED]:
+    listed = sorted(checkup.unused, key=lambda each: each.beside)  # what may be missed comes first
+    for unused in listed[:_MOST_LISTED]:
         print(f"not used: {unused.path}: {unused.reason}")
-    if len(missed) > _MOST_LISTED:
-        print(f"not used: {len(missed) - _MOST_LISTED:,} more, all of them listed on the page")
+    if len(listed) > _MOST_LISTED:
+        print(f"not used: {len(listed) - _MOST_LISTED:,} more, all of them listed on the page")
     if checkup.recommendation is not None:
         print("recommended: " + "\n  ".join(checkup.recommendation.lines))
     try:
@@ -182,4 +182,5 @@ def check(
     assert checkup.recommendation is not None
     recipe = checkup.recommendation.config.recipe
     minutes = max(1, round(checkup.recommendation.minutes))
-    print(f"next: imagespace train {data} --recipe {recipe} --minutes {minutes}")
+    sized = f" --size {size}" if size is not None else ""
+    print(f"next: imagespace train {data} --recipe {recipe}{sized} --minutes {minutes}")

@@ -151,10 +151,9 @@ def _picture_data(config: "RunConfig", folder: Path) -> "TrainingData":
     for note in pictures.notes:
         print(f"note: {note}")
     encoder = load_text_encoder() if network.max_text_tokens else None
-    if encoder is not None:
-        for finding in quick_findings(pictures, encoder, network.max_text_tokens):
-            if finding.severity != "remark":
-                print(f"{finding.severity}: {finding.line}")
+    for finding in quick_findings(pictures, encoder, network.max_text_tokens):
+        if finding.severity != "remark":
+            print(f"{finding.severity}: {finding.line}")
     colour = "colour" if network.num_channels == 3 else "grey"
     prompts = "" if encoder is not None else ", without prompts"
     print(f"recipe {config.recipe}: {network.image_size_px} px, {colour}{prompts}")

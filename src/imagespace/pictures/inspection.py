@@ -81,7 +81,12 @@ def inspect_all(
 
 def inspect_some(sources: Sequence[Source], num: int = 500) -> list[Inspected]:
     """`inspect` of some `num`, spread evenly over the set."""
-    return inspect_all(sources[:: max(1, len(sources) // num)])
+    return inspect_all(sources[every_few(sources, num)])
+
+
+def every_few(items: Sequence[object], num: int = 500) -> slice:
+    """Which of them `inspect_some` looks at."""
+    return slice(None, None, max(1, len(items) // num))
 
 
 def _header(source: Source) -> tuple[int, int, str]:

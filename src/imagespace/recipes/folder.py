@@ -50,10 +50,7 @@ def for_folder(
     num_channels = 3 if any(look.has_colour for look in looks) else 1
     if image_size_px is None:
         image_size_px = _size_of(looks, LARGEST_COLOUR_PX if num_channels == 3 else SIZES_PX[-1])
-    if image_size_px < 1 or image_size_px % NUM_PATCHES_A_SIDE:
-        raise UserError(
-            f"--size {image_size_px}", "a picture is cut into 8 x 8 patches", "Use 32, 64 or 128"
-        )
+    check_size(image_size_px)
     network = network.model_copy(
         update={
             "image_size_px": image_size_px,
@@ -71,6 +68,14 @@ def for_folder(
     fitted = config.model_copy(update={"model": model, "training": training})
     is_small = sum(row["split"] == TRAIN for row in rows) < SMALL_SET
     return varied(fitted, geometry=0.5) if is_small else fitted
+
+
+def check_size(image_size_px: int) -> None:
+    """Errors: UserError unless pictures of this size can be cut into patches."""
+    if image_size_px < 1 or image_size_px % NUM_PATCHES_A_SIDE:
+        raise UserError(
+            f"--size {image_size_px}", "a picture is cut into 8 x 8 patches", "Use 32, 64 or 128"
+        )
 
 
 def _size_of(looks: Sequence[Inspected], largest_px: int) -> int:
