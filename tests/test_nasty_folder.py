@@ -282,9 +282,7 @@ def test_check_prints_each_with_its_reason(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == pictures.recognised
     listed = sorted(line for line in lines if line.startswith("not used: "))
-    # What nobody would take for a picture or a caption is on the page alone.
-    missed = [each for each in pictures.unused if not each.beside]
-    assert listed == sorted(f"not used: {each.path}: {each.reason}" for each in missed)
+    assert listed == sorted(f"not used: {each.path}: {each.reason}" for each in pictures.unused)
     page = html.unescape((nasty.folder.parent / "check.html").read_text(encoding="utf-8"))
     for each in pictures.unused:
         assert each.path in page
