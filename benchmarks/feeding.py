@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from imagespace.cli.train import PictureOptions, picture_config
 from imagespace.networks.transformer import TransformerConfig
 from imagespace.pictures.folder import read_folder
+from imagespace.recipes import PictureOptions, picture_config
 from imagespace.text.vectors import load_text_encoder
 from imagespace.training.loop import prepare
 from imagespace.training.picture_data import PictureData
@@ -22,8 +22,9 @@ from imagespace.training.picture_data import PictureData
 
 def waiting(folder: Path, num_steps: int) -> tuple[str, float, float]:
     """What is trained, and the median seconds of a batch and of a step."""
-    options = PictureOptions(None, None, "pad", unconditional=False, flip=False)
-    config = picture_config(folder, options, {"budget_minutes": 1.0, "budget_images": None}, 0)
+    config = picture_config(
+        folder, PictureOptions(), {"budget_minutes": 1.0, "budget_images": None}, 0
+    )
     network = config.model.network
     assert isinstance(network, TransformerConfig)
     pictures = read_folder(folder, network.image_size_px, network.num_channels)

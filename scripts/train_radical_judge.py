@@ -26,12 +26,13 @@ from torch import Tensor, nn
 
 from imagespace.evaluation import wilson_interval
 from imagespace.evaluation.augmentation import deform, uniform
+from imagespace.evaluation.picture_encoder import LARGE, SMALL
 from imagespace.evaluation.radical_judge import (
     JUDGE_SIZE_PX,
     WEIGHTS_PATH,
+    RadicalJudge,
     RadicalNetwork,
     is_held_out,
-    load_radical_judge,
     radical_labels,
     real_glyphs,
     sha256_of,
@@ -186,7 +187,7 @@ def batch_of(
 def train(sheets: list[Sheet], args: argparse.Namespace) -> tuple[RadicalNetwork, int]:
     """The averaged network after args.num_steps, or fewer if args.max_minutes end the decay."""
     torch.manual_seed(args.seed)
-    network = RadicalNetwork()
+    network = RadicalNetwork(LARGE if args.large else SMALL)
     if args.start is not None:
         network.load_state_dict({k: v.float() for k, v in load_file(args.start).items()})
     average = copy.deepcopy(network)
@@ -241,7 +242,8 @@ def save(
     save_file(state, args.out)
     args.out.chmod(0o644)  # save_file makes it private
     pixels, radicals, listed = real_glyphs(held_out=True)
-    predicted = load_radical_judge(args.out).predict(pixels)
+    network.load_state_dict({name: value.float() for name, value in load_file(args.out).items()})
+    predicted = RadicalJudge(network).predict(pixels)
     num_first = int((predicted == radicals).sum())
     num_listed = int(listed[np.arange(len(listed)), predicted - 1].sum())
     source = {
@@ -277,6 +279,9 @@ def main() -> None:
     parser.add_argument("--num-steps", type=int, default=8000)
     parser.add_argument("--max-minutes", type=float, default=90, help="end the decay by then")
     parser.add_argument("--start", type=Path, help="weights to go on from, instead of random ones")
+    parser.add_argument(
+        "--large", action="store_true", help="a wider network, which is not what ships"
+    )
     parser.add_argument("--rate", type=float, default=1.0, help="of the learning rate")
     parser.add_argument("--degraded", type=float, default=1.0, help="share of spoilt pictures")
     parser.add_argument("--batch-size", type=int, default=256)

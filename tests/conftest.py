@@ -4,10 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageDraw
 
 from imagespace.checkpoints import ModelConfig, SamplingConfig
+from imagespace.networks.build import build_network
 from imagespace.networks.transformer import TransformerConfig
+from imagespace.pipeline import Model
+from imagespace.text.vectors import load_text_encoder
 from imagespace.training.config import RunConfig, TrainingConfig
 
 SHAPES = ("square", "disc", "line", "cross")
@@ -64,3 +68,14 @@ def tiny_run() -> RunConfig:
             samples_per_prompt=2,
         ),
     )
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_run: RunConfig) -> Model:
+    """A model of random weights that follows prompts."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = build_network(tiny_run.model.network)
+        # The answer of a new network is zero everywhere; these weights give a picture.
+        torch.nn.init.normal_(network.patch_out.weight, std=0.1)
+    return Model(tiny_run.model, network, load_text_encoder(), "0123", "tiny")

@@ -137,6 +137,7 @@ def test_terminal_shows_the_walk(tmp_path):
             "Leave out the sampler",
         ),
         (["train", "spiral", "--recipe", "glyphs"], "Use --recipe points"),
+        (["train", "spiral", "--size", "64"], "is for pictures, not points"),
         (["lab", "run", "alchemy"], "Use one of size"),
         (["lab", "run", "size", "--out", "mine.png"], "is not a folder"),
         (["train", "moon", "--recipe", "points"], "is neither a known set nor a file"),

@@ -10,20 +10,13 @@ from imagespace.errors import UserError
 from imagespace.evaluation.evaluate import Evaluation
 from imagespace.evaluation.report_header import header, is_of
 from imagespace.evaluation.subject import Subject
-from imagespace.networks.build import build_network
 from imagespace.pictures.folder import read_folder
 from imagespace.pipeline import Model
-from imagespace.text.vectors import load_text_encoder
 
 
 @pytest.fixture(scope="module")
-def subject(shapes_folder, tiny_run):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = build_network(tiny_run.model.network)
-        torch.nn.init.normal_(network.patch_out.weight, std=0.1)
-    model = Model(tiny_run.model, network, load_text_encoder(), "0123", "tiny")
-    return Subject(model, read_folder(shapes_folder, 16, 1), num=12, seed=0)
+def subject(shapes_folder, tiny_model):
+    return Subject(tiny_model, read_folder(shapes_folder, 16, 1), num=12, seed=0)
 
 
 def evaluation(subject, folder):

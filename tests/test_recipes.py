@@ -6,14 +6,20 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from imagespace.cli.train import PictureOptions, picture_config
 from imagespace.errors import UserError
 from imagespace.networks.build import build_network
 from imagespace.pictures.inspection import Inspected
-from imagespace.recipes import for_folder, recipe, suited_recipe, varied
+from imagespace.recipes import (
+    PictureOptions,
+    for_folder,
+    picture_config,
+    recipe,
+    suited_recipe,
+    varied,
+)
 
 BUDGET = {"budget_minutes": 1.0, "budget_images": None}
-AS_IT_IS = PictureOptions(None, None, "pad", unconditional=False, flip=False)
+AS_IT_IS = PictureOptions()
 
 
 def rows(num: int, split: str = "train") -> list[dict]:
@@ -89,11 +95,12 @@ def test_class_folders_make_a_run_of_prompts(tmp_path):
     network = config.model.network
     assert (network.image_size_px, network.num_channels, network.max_text_tokens) == (32, 3, 16)
     assert set(config.training.sample_prompts) <= {"red fox", "grey owl"}
-    flipped = PictureOptions(None, 48, "crop", unconditional=True, flip=True)
+    flipped = PictureOptions(None, 48, "crop", unconditional=True, flip=True, jitter=True)
     config = picture_config(folder, flipped, BUDGET, 7)
     network = config.model.network
     assert (network.image_size_px, network.patch_size_px, network.max_text_tokens) == (48, 6, 0)
-    assert (config.model.fit, config.training.augmentation.flip) == ("crop", True)
+    augmentation = config.training.augmentation
+    assert (config.model.fit, augmentation.flip, augmentation.colour) == ("crop", True, 0.5)
     assert config.model.sampling.guidance == 1.0
 
 
@@ -102,9 +109,9 @@ def test_impossible_wishes_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"none of its pictures has a caption.*--unconditional"):
         picture_config(folder, AS_IT_IS, BUDGET, 0)
     for wish, words in (
-        (PictureOptions(None, 50, "pad", True, False), r"--size 50.*8 x 8 patches"),
-        (PictureOptions(None, None, "squash", True, False), r"squash.*no such fit.*pad"),
-        (PictureOptions("glyphs", 64, "pad", True, False), r"--size 64: the recipe glyphs fixes"),
+        (PictureOptions(size=50, unconditional=True), r"--size 50.*8 x 8 patches"),
+        (PictureOptions(fit="squash", unconditional=True), r"squash.*no such fit.*pad"),
+        (PictureOptions("glyphs", 64, unconditional=True), r"--size 64: the recipe glyphs fixes"),
     ):
         with pytest.raises(UserError, match=words):
             picture_config(folder, wish, BUDGET, 0)

@@ -15,18 +15,11 @@ from imagespace.evaluation.subject import Subject, pictures_of
 from imagespace.networks.build import build_network
 from imagespace.pictures.folder import read_folder
 from imagespace.pipeline import Model, from_pixels
-from imagespace.text.vectors import load_text_encoder
 
 
 @pytest.fixture(scope="module")
-def subject(shapes_folder, tiny_run):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = build_network(tiny_run.model.network)
-        # The answer of a new network is zero everywhere; these weights give a picture.
-        torch.nn.init.normal_(network.patch_out.weight, std=0.1)
-    model = Model(tiny_run.model, network, load_text_encoder(), "", "tiny")
-    return Subject(model, read_folder(shapes_folder, 16, 1), num=12, seed=5)
+def subject(shapes_folder, tiny_model):
+    return Subject(tiny_model, read_folder(shapes_folder, 16, 1), num=12, seed=5)
 
 
 def test_samples_are_asked_for_by_captions_of_unseen_pictures(subject):

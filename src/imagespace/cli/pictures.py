@@ -80,6 +80,9 @@ def sheet(
     num: Annotated[int, typer.Option(help="How many pictures.")] = 64,
     split: Annotated[str, typer.Option(help="train, validation, held_out or all.")] = "all",
     size: Annotated[int, typer.Option(help="Side of a picture in pixels.")] = 128,
+    fit: Annotated[
+        str, typer.Option(help="How pictures become square: pad, crop or stretch.")
+    ] = "pad",
     seed: Annotated[int, typer.Option(help="Which pictures.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
@@ -104,6 +107,7 @@ def sheet(
         raise UserError(f"--split {split!r}", "there is no such split", f"Use one of {known}")
     if out.suffix.lower() != ".png":
         raise UserError(f"--out {out}", "a sheet is written as PNG", "Name a .png file")
+    rendering = Rendering(size, 3, fit)
     check_out_file(out, overwrite)
     found = find_pictures(data)
     print(found.recognised)
@@ -116,13 +120,15 @@ def sheet(
     for drawn in np.random.default_rng(seed).permutation(len(numbers)):
         row, source = found.rows[numbers[drawn]], found.sources[numbers[drawn]]
         try:
-            images.append(Image.fromarray(render(source.open(), Rendering(size, 3))))
+            images.append(Image.fromarray(render(source.open(), rendering)))
         except DAMAGE as error:
             print(f"note: {row['file_name']}: {reason_of(error)}: left out")
             continue
         chosen.append(row)
         if len(chosen) == num:
             break
+    if not chosen:
+        raise UserError(str(data), "none of its pictures can be read", "Save them anew")
     captions = [row["text"] or "(no caption)" for row in chosen]
     contact_sheet(images, captions, min(8, len(images))).save(out)
     print(out)

@@ -5,7 +5,6 @@ import resource
 import signal
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -43,6 +42,9 @@ def train(
     flip: Annotated[
         bool, typer.Option("--flip", help="Show half of the pictures mirrored.")
     ] = False,
+    jitter: Annotated[
+        bool, typer.Option("--jitter", help="Vary the brightness and saturation of half of them.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of every random draw.")] = 0,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would happen, from three real steps.")
@@ -58,14 +60,18 @@ def train(
     if not 0 <= seed < 2**63:
         raise UserError(f"--seed {seed}", "must be from 0 to 2^63 - 1", "Use such a seed")
     from imagespace.points import POINT_SETS
-    from imagespace.recipes import for_points
+    from imagespace.recipes import PictureOptions, for_points, picture_config
     from imagespace.recipes import recipe as named_recipe
 
+    asked = PictureOptions(recipe, size, fit, unconditional, flip, jitter)
     budget: Budget = {"budget_images": images, "budget_minutes": minutes}
     training_data: TrainingData
     if recipe is None and data in POINT_SETS and not Path(data).exists():
         recipe = "points"
     if recipe == "points":
+        if asked != PictureOptions(asked.recipe):
+            value = "--size, --fit, --unconditional, --flip or --jitter"
+            raise UserError(value, "is for pictures, not points", "Leave it out")
         from imagespace.points import load_points
         from imagespace.training.point_data import PointData
 
@@ -75,63 +81,12 @@ def train(
     else:
         if data in POINT_SETS and not Path(data).exists():
             raise UserError(data, "is a set of points, not pictures", "Use --recipe points")
-        asked = PictureOptions(recipe, size, fit, unconditional, flip)
         config = picture_config(Path(data), asked, budget, seed)
         training_data = _picture_data(config, Path(data))
     if dry_run:
         _dry_run(config, training_data)
         return
     _train(config, training_data, out)
-
-
-@dataclass(frozen=True)
-class PictureOptions:
-    """What the user asked of a run on pictures; None is what suits the folder."""
-
-    recipe: str | None
-    size: int | None
-    fit: str
-    unconditional: bool
-    flip: bool
-
-
-def picture_config(folder: Path, asked: PictureOptions, budget: "Budget", seed: int) -> "RunConfig":
-    """The run that was asked for, or suits the folder; says which it is."""
-    from imagespace.pictures.decoding import FITS
-    from imagespace.pictures.inspection import inspect_some
-    from imagespace.pictures.layouts.recognise import find_pictures
-    from imagespace.recipes import for_folder, suited_recipe, varied
-    from imagespace.recipes import recipe as named_recipe
-
-    if asked.fit not in FITS:
-        raise UserError(
-            f"--fit {asked.fit!r}", "there is no such fit", f"Use one of {', '.join(FITS)}"
-        )
-    if asked.recipe is not None:
-        named_recipe(asked.recipe, budget, seed)  # an unknown one is said before a long walk
-    found = find_pictures(folder)
-    name = asked.recipe or ("pictures" if asked.size else suited_recipe(found.rows))
-    config = named_recipe(name, budget, seed)
-    is_captioned = any(row["text"] or row["also"] for row in found.rows)
-    if not is_captioned and not asked.unconditional:
-        raise UserError(
-            str(folder),
-            "none of its pictures has a caption",
-            "Write captions (docs/folders.md), or train a model without prompts: --unconditional",
-        )
-    if name == "pictures":
-        looks = [look for look in inspect_some(found.sources) if not look.fault]
-        if not looks:
-            raise UserError(str(folder), "its pictures cannot be read", "Run pictures check on it")
-        with_captions = is_captioned and not asked.unconditional
-        config = for_folder(config, found.rows, looks, asked.size, with_captions)
-    elif asked.size or asked.unconditional:
-        option = f"--size {asked.size}" if asked.size else "--unconditional"
-        raise UserError(option, f"the recipe {name} fixes it", "Use --recipe pictures")
-    if asked.flip:
-        config = varied(config, flip=True)
-    model = config.model.model_copy(update={"fit": asked.fit})
-    return config.model_copy(update={"model": model})
 
 
 def _picture_data(config: "RunConfig", folder: Path) -> "TrainingData":

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from imagespace.evaluation.metrics import Measured, Metric
-from imagespace.evaluation.page import printed
+from imagespace.page import printed
 
 
 @dataclass(frozen=True)

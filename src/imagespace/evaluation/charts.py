@@ -6,7 +6,7 @@ from html import escape
 
 from imagespace.evaluation.axes import Axis, axis_for, axis_through, tick_text
 from imagespace.evaluation.metrics import LABELS, Measured, Metric, Point, figure, finite
-from imagespace.evaluation.page import printed
+from imagespace.page import printed
 
 Rows = Mapping[str, Measured]
 Line = Sequence[tuple[float, Measured]]  # (measured at, leaf) of each point

@@ -18,6 +18,7 @@ from imagespace.evaluation.comparison import (
 )
 from imagespace.evaluation.metrics import Metric, Point, curves_of, label_of, metric_of
 from imagespace.evaluation.report_file import write_text
+from imagespace.page import bullets, document, grid, picture, table
 
 PAGE_FILE = "comparison.html"
 Images = Mapping[str, Image.Image]
@@ -37,7 +38,7 @@ def write_comparison(folder: Path, reports: Reports, images: Sequence[Images]) -
         "those that are judged against the same pictures mostly err together, so that differences "
         "are if anything understated. ± is one standard error; whiskers in charts span "
         "95&#160;%.</p>",
-        page.bullets(comparison.notes),
+        bullets(comparison.notes),
         _charts(comparison),
         "<h2>Figures</h2>",
         _table(comparison, comparison.differences),
@@ -53,7 +54,7 @@ def write_comparison(folder: Path, reports: Reports, images: Sequence[Images]) -
         ]
     parts += ["<h2>How to repeat it</h2>", _set_up(reports, models)]
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / PAGE_FILE, page.document(title, parts))
+    write_text(folder / PAGE_FILE, document(title, parts))
     return folder / PAGE_FILE
 
 
@@ -69,7 +70,7 @@ def _charts(comparison: Comparison) -> str:
         rows = {group: leaf for group, leaf in groups if leaf}
         words = ("kernel distance in", path[1]) if is_distance else (path[1], *path[3:])
         charts.append(row_chart(label_of(" ".join(words)), rows, metric_of(*path)))
-    return page.grid(charts)
+    return grid(charts)
 
 
 def _table(comparison: Comparison, differences: Sequence[Difference]) -> str:
@@ -94,16 +95,16 @@ def _table(comparison: Comparison, differences: Sequence[Difference]) -> str:
         said = escape(comparison.verdict(path)).replace("(z ", "(z&#160;")
         verdict = f'<td class="verdict {"exceeds" if wins else "soft"}">{said}</td>'
         rows.append([page.metric_head(Metric(label, metric.better)), *cells, verdict])
-    return page.table(["", *map(escape, comparison.models), ""], rows) if rows else ""
+    return table(["", *map(escape, comparison.models), ""], rows) if rows else ""
 
 
 def _pictures(models: Sequence[str], images: Sequence[Images]) -> str:
     parts = []
     for name in dict.fromkeys(name for own in images for name in own):
         both = zip(models, images, strict=True)
-        each = (page.picture(own[name], model) for model, own in both if name in own)
+        each = (picture(own[name], model) for model, own in both if name in own)
         caption = escape(page.IMAGE_CAPTIONS.get(name, name))
-        parts.append(f"<h2>{caption}</h2>{page.grid(each)}")
+        parts.append(f"<h2>{caption}</h2>{grid(each)}")
     return "".join(parts)
 
 
@@ -118,7 +119,7 @@ def _curves(reports: Reports, models: Sequence[str]) -> str:
         curve_charts(f"{metric.label} by {label_of(name)}", curves, metric, label_of(name))
         for (name, metric), curves in found.items()
     ]
-    return f"<h2>Curves</h2>{page.grid(charts)}" if charts else ""
+    return f"<h2>Curves</h2>{grid(charts)}" if charts else ""
 
 
 def _set_up(reports: Reports, models: Sequence[str]) -> str:
@@ -130,5 +131,5 @@ def _set_up(reports: Reports, models: Sequence[str]) -> str:
         for name, values in set_up(reports).items()
         if any(value is not None for value in values)
     ]
-    table = page.table(["", *map(escape, models)], rows)
-    return (f"<pre>{escape(lines)}</pre>" if lines else "") + table
+    head = f"<pre>{escape(lines)}</pre>" if lines else ""
+    return head + table(["", *map(escape, models)], rows)

@@ -6,8 +6,8 @@ from html import escape
 from typing import Any
 
 from imagespace.evaluation.metrics import Measured, by_figure, figure_parts, label_of
-from imagespace.evaluation.page import grid, printed
 from imagespace.evaluation.report_file import section
+from imagespace.page import grid, printed
 
 
 def headlines(report: Mapping[str, Any]) -> str:

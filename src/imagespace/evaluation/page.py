@@ -6,21 +6,7 @@ from html import escape
 from PIL import Image
 
 from imagespace.evaluation.metrics import Measured, Metric, figure_parts, label_of
-from imagespace.page import bullets, document, grid, picture, printed, table
-
-__all__ = [
-    "IMAGE_CAPTIONS",
-    "bullets",
-    "cell",
-    "document",
-    "grid",
-    "leaf_table",
-    "metric_head",
-    "picture",
-    "pictures",
-    "printed",
-    "table",
-]
+from imagespace.page import picture, printed, table
 
 IMAGE_CAPTIONS = {
     "samples": "Samples",

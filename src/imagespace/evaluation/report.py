@@ -15,6 +15,7 @@ from imagespace.evaluation.charts import curve_charts, line_chart, row_chart
 from imagespace.evaluation.headlines import headlines
 from imagespace.evaluation.metrics import Measured, Metric, by_figure, finite, label_of, metric_of
 from imagespace.evaluation.report_file import model_name, section
+from imagespace.page import bullets, document, grid, table
 
 PAGE_FILE = "report.html"
 # What needs no drawing at all is a line in its chart.
@@ -31,7 +32,7 @@ def write_report(folder: Path, report: Report, images: Images) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     stored = report_file.write_report_file(folder, report)
-    html = page.document(f"Evaluation of {model_name(stored)}", _parts(stored, images))
+    html = document(f"Evaluation of {model_name(stored)}", _parts(stored, images))
     report_file.write_text(folder / PAGE_FILE, html)
     return folder / PAGE_FILE
 
@@ -83,11 +84,11 @@ def _parts(report: Report, images: Images) -> Iterable[str]:
     known = report_file.MEASURED_SECTIONS
     if rest := metrics.leaves({name: entry for name, entry in report.items() if name not in known}):
         rows = [[escape(".".join(path)), page.cell(leaf)] for path, leaf in rest.items()]
-        yield "<h2>Also measured</h2>" + page.table(["", "value"], rows)
+        yield "<h2>Also measured</h2>" + table(["", "value"], rows)
     if others := page.pictures(images, [n for n in images if n not in page.IMAGE_CAPTIONS]):
         yield "<h2>More pictures</h2>" + others
     if notes:
-        yield '<h2 id="notes">Notes</h2>' + page.bullets(notes)
+        yield '<h2 id="notes">Notes</h2>' + bullets(notes)
     yield _how_to_repeat(report)
 
 
@@ -128,7 +129,7 @@ def _quality(report: Report) -> str:
         ]
         if numbers := page.leaf_table([(metric_of(name), row) for name, row in figures.items()]):
             parts.append(f"<h3>In {escape(extractor)} features</h3>")
-            parts.append(page.grid([f"<div>{''.join(charts)}</div>", numbers]))
+            parts.append(grid([f"<div>{''.join(charts)}</div>", numbers]))
     return "".join(parts)
 
 
@@ -141,7 +142,7 @@ def _row_charts(report: Report, part: str) -> str:
             marks = [(said, groups[name].value) for name, said in LINES.items() if name in groups]
             title = f"{label_of(name)}, {of}" if of else label_of(name)
             charts.append(row_chart(title, rows, metric_of(part, name), *marks[-1:]))
-    return page.grid(charts)
+    return grid(charts)
 
 
 def _newness(newness: Report) -> str:
@@ -173,7 +174,7 @@ def _loss(newness: Report) -> str:
                 series.setdefault(label_of(name), []).append((float(at[1]), leaf))
     chart = line_chart("loss at each noise level", series, metric_of("loss"), "noise level t")
     numbers = [(Metric(level or "loss"), _with_gap(row)) for level, row in levels.items()]
-    return page.grid([chart, page.leaf_table(numbers)])
+    return grid([chart, page.leaf_table(numbers)])
 
 
 def _with_gap(row: Rows) -> Rows:
@@ -193,7 +194,7 @@ def _curves(report: Report) -> str:
         curve = {metric.label: points}
         chart = curve_charts(metric.label, curve, metric, label_of(name), used.get(name))
         charts.setdefault(f"By {label_of(name)}", []).append(chart)
-    return "".join(f"<h3>{escape(head)}</h3>{page.grid(own)}" for head, own in charts.items())
+    return "".join(f"<h3>{escape(head)}</h3>{grid(own)}" for head, own in charts.items())
 
 
 def _how_to_repeat(report: Report) -> str:

@@ -24,7 +24,7 @@ class AugmentationConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    geometry: float = Field(0.0, ge=0, le=1)  # chance of a shift, and of a scale
+    geometry: float = Field(0.0, ge=0, le=1)  # chance of a shift across, of one down, of a scale
     colour: float = Field(0.0, ge=0, le=1)  # chance of a brightness, and of a saturation
     flip: bool = False  # mirrors half of the pictures
 

@@ -1,0 +1,62 @@
+"""From what a user asks of a run on pictures to its configuration."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagespace.errors import UserError
+from imagespace.pictures.decoding import FITS
+from imagespace.pictures.inspection import inspect_some
+from imagespace.pictures.layouts.recognise import find_pictures
+from imagespace.recipes.folder import for_folder, suited_recipe
+from imagespace.recipes.named import Budget, recipe, varied
+from imagespace.training.config import RunConfig
+
+
+@dataclass(frozen=True)
+class PictureOptions:
+    """What the user asked of a run on pictures; None is what suits the folder."""
+
+    recipe: str | None = None
+    size: int | None = None
+    fit: str = "pad"
+    unconditional: bool = False
+    flip: bool = False
+    jitter: bool = False
+
+
+def picture_config(folder: Path, asked: PictureOptions, budget: Budget, seed: int) -> RunConfig:
+    """The run that was asked for, or suits the folder.
+
+    UserError: an unknown recipe or fit, an option that the recipe fixes, a folder that cannot be
+    read, or one without captions unless the run is to be unconditional.
+    """
+    if asked.fit not in FITS:
+        raise UserError(
+            f"--fit {asked.fit!r}", "there is no such fit", f"Use one of {', '.join(FITS)}"
+        )
+    if asked.recipe is not None:
+        recipe(asked.recipe, budget, seed)  # an unknown one is said before a long walk
+    found = find_pictures(folder)
+    is_fixed = asked.size is None and not asked.unconditional
+    name = asked.recipe or (suited_recipe(found.rows) if is_fixed else "pictures")
+    config = recipe(name, budget, seed)
+    is_captioned = any(row["text"] or row["also"] for row in found.rows)
+    if not is_captioned and not asked.unconditional:
+        raise UserError(
+            str(folder),
+            "none of its pictures has a caption",
+            "Write captions (docs/folders.md), or train a model without prompts: --unconditional",
+        )
+    if name == "pictures":
+        looks = [look for look in inspect_some(found.sources) if not look.fault]
+        if not looks:
+            raise UserError(str(folder), "its pictures cannot be read", "Run pictures check on it")
+        with_captions = is_captioned and not asked.unconditional
+        config = for_folder(config, found.rows, looks, asked.size, with_captions)
+    elif asked.size or asked.unconditional:
+        option = f"--size {asked.size}" if asked.size else "--unconditional"
+        raise UserError(option, f"the recipe {name} fixes it", "Use --recipe pictures")
+    if asked.flip or asked.jitter:
+        config = varied(config, flip=asked.flip, colour=0.5 if asked.jitter else 0.0)
+    model = config.model.model_copy(update={"fit": asked.fit})
+    return config.model_copy(update={"model": model})
