@@ -14,12 +14,12 @@ ROWS = [
     {"training"},
     {"evaluation"},
     {"recipes"},
-    {"lab", "checkup"},
+    {"lab", "checkup", "atlas"},
     {"cli"},
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 # Looking at a model never needs the trainer; the four parts of a row stand alone.
-FORBIDDEN = {("evaluation", "training")}
+FORBIDDEN = {("evaluation", "training"), ("atlas", "training"), ("atlas", "recipes")}
 
 
 def part_of(file: Path) -> str:

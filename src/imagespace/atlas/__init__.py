@@ -1,0 +1,1 @@
+"""The atlas: maps and exact slices of image space, with the walks of a model drawn on them."""

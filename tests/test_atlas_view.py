@@ -1,0 +1,43 @@
+"""A view saves as what its name says, and shows itself."""
+
+import io
+
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from imagespace.atlas.view import View
+from imagespace.errors import UserError
+
+
+def view(num_frames: int = 0) -> View:
+    figure = Figure(figsize=(2, 1))
+    figure.add_subplot().plot([0, 1], [0, 1])
+    frames = [Image.new("L", (8, 8), 20 * i) for i in range(num_frames)]
+    return View("a line <b>", figure, {"slope": 1.0}, frames)
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_the_same_view_is_the_same_file(tmp_path, suffix):
+    first, again = (view().save(tmp_path / f"{name}.{suffix}") for name in "ab")
+    assert first.stat().st_size > 500
+    if suffix != "svg":  # ids in an SVG are random
+        assert first.read_bytes() == again.read_bytes()
+
+
+def test_a_film_has_the_frames(tmp_path):
+    with Image.open(view(3).save(tmp_path / "film.webp")) as film:
+        assert film.n_frames == 3
+
+
+@pytest.mark.parametrize(("name", "said"), [("film.webp", "does not move"), ("view.doc", ".svg")])
+def test_an_impossible_name_is_refused(tmp_path, name, said):
+    with pytest.raises(UserError, match=said.replace(".", r"\.")):
+        view().save(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_notebooks_show_the_figure_and_its_sentence():
+    with Image.open(io.BytesIO(view()._repr_png_())) as image:
+        assert image.size == (300, 150)
+    assert "a line &lt;b&gt;</figcaption>" in view()._repr_html_()
