@@ -138,6 +138,7 @@ def test_terminal_shows_the_walk(tmp_path):
         ),
         (["train", "spiral", "--recipe", "glyphs"], "Use --recipe points"),
         (["train", "spiral", "--size", "64"], "is for pictures, not points"),
+        (["train", "spiral", "--network", "4"], "is for pictures, not points"),
         (["lab", "run", "alchemy"], "Use one of size"),
         (["lab", "run", "size", "--out", "mine.png"], "is not a folder"),
         (["train", "moon", "--recipe", "points"], "is neither a known set nor a file"),

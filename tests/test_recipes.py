@@ -8,6 +8,7 @@ from PIL import Image
 
 from imagespace.errors import UserError
 from imagespace.networks.build import build_network
+from imagespace.networks.transformer import TransformerConfig
 from imagespace.pictures.inspection import Inspected
 from imagespace.recipes import (
     PictureOptions,
@@ -104,6 +105,22 @@ def test_class_folders_make_a_run_of_prompts(tmp_path):
     assert config.model.sampling.guidance == 1.0
 
 
+def test_the_dial_sets_the_network_and_nothing_else(tmp_path):
+    folder = folder_of(tmp_path, ["red fox", "grey owl"] * 4, 40, "RGB")
+    usual = picture_config(folder, AS_IT_IS, BUDGET, 0)
+    assert picture_config(folder, PictureOptions(network=6), BUDGET, 0) == usual
+    small = picture_config(folder, PictureOptions(network=2), BUDGET, 0)
+    assert isinstance(small.model.network, TransformerConfig)
+    sizes = [
+        sum(p.numel() for p in build_network(one.model.network).parameters())
+        for one in (small, usual)
+    ]
+    assert sizes[0] < sizes[1] / 10
+    shape = {"width": 384, "depth": 3, "num_heads": 6}
+    assert small.model.network.model_copy(update=shape) == usual.model.network
+    assert small.training == usual.training
+
+
 def test_impossible_wishes_are_refused(tmp_path):
     folder = folder_of(tmp_path / "numbers", [""] * 6, 16, "L")
     with pytest.raises(UserError, match=r"none of its pictures has a caption.*--unconditional"):
@@ -111,6 +128,7 @@ def test_impossible_wishes_are_refused(tmp_path):
     for wish, words in (
         (PictureOptions(size=50, unconditional=True), r"--size 50.*8 x 8 patches"),
         (PictureOptions(fit="squash", unconditional=True), r"squash.*no such fit.*pad"),
+        (PictureOptions(network=0, unconditional=True), r"--network 0: must be from 1 to 24"),
         (PictureOptions("glyphs", 64, unconditional=True), r"--size 64: the recipe glyphs fixes"),
     ):
         with pytest.raises(UserError, match=words):

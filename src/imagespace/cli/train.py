@@ -45,6 +45,10 @@ def train(
     jitter: Annotated[
         bool, typer.Option("--jitter", help="Vary the brightness and saturation of half of them.")
     ] = False,
+    network: Annotated[
+        int | None,
+        typer.Option(help="Size of the network; 6 is 384 wide and 3 deep, 7 million parameters."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random draw.")] = 0,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would happen, from three real steps.")
@@ -63,14 +67,14 @@ def train(
     from imagespace.recipes import PictureOptions, for_points, picture_config
     from imagespace.recipes import recipe as named_recipe
 
-    asked = PictureOptions(recipe, size, fit, unconditional, flip, jitter)
+    asked = PictureOptions(recipe, size, fit, unconditional, flip, jitter, network)
     budget: Budget = {"budget_images": images, "budget_minutes": minutes}
     training_data: TrainingData
     if recipe is None and data in POINT_SETS and not Path(data).exists():
         recipe = "points"
     if recipe == "points":
         if asked != PictureOptions(asked.recipe):
-            value = "--size, --fit, --unconditional, --flip or --jitter"
+            value = "--size, --fit, --unconditional, --flip, --jitter or --network"
             raise UserError(value, "is for pictures, not points", "Leave it out")
         from imagespace.points import load_points
         from imagespace.training.point_data import PointData

@@ -8,7 +8,7 @@ from imagespace.pictures.decoding import FITS
 from imagespace.pictures.inspection import inspect_some
 from imagespace.pictures.layouts.recognise import find_pictures
 from imagespace.recipes.folder import for_folder, suited_recipe
-from imagespace.recipes.named import Budget, recipe, varied
+from imagespace.recipes.named import Budget, check_network, network_sized, recipe, varied
 from imagespace.training.config import RunConfig
 
 
@@ -22,13 +22,14 @@ class PictureOptions:
     unconditional: bool = False
     flip: bool = False
     jitter: bool = False
+    network: int | None = None
 
 
 def picture_config(folder: Path, asked: PictureOptions, budget: Budget, seed: int) -> RunConfig:
     """The run that was asked for, or suits the folder.
 
-    UserError: an unknown recipe or fit, an option that the recipe fixes, a folder that cannot be
-    read, or one without captions unless the run is to be unconditional.
+    UserError: an unknown recipe or fit, an impossible network, an option that the recipe fixes, a
+    folder that cannot be read, or one without captions unless the run is to be unconditional.
     """
     if asked.fit not in FITS:
         raise UserError(
@@ -36,6 +37,8 @@ def picture_config(folder: Path, asked: PictureOptions, budget: Budget, seed: in
         )
     if asked.recipe is not None:
         recipe(asked.recipe, budget, seed)  # an unknown one is said before a long walk
+    if asked.network is not None:
+        check_network(asked.network)
     found = find_pictures(folder)
     is_fixed = asked.size is None and not asked.unconditional
     name = asked.recipe or (suited_recipe(found.rows) if is_fixed else "pictures")
@@ -56,6 +59,8 @@ def picture_config(folder: Path, asked: PictureOptions, budget: Budget, seed: in
     elif asked.size or asked.unconditional:
         option = f"--size {asked.size}" if asked.size else "--unconditional"
         raise UserError(option, f"the recipe {name} fixes it", "Use --recipe pictures")
+    if asked.network is not None:
+        config = network_sized(config, asked.network)
     if asked.flip or asked.jitter:
         config = varied(config, flip=asked.flip, colour=0.5 if asked.jitter else 0.0)
     model = config.model.model_copy(update={"fit": asked.fit})

@@ -10,6 +10,7 @@ from imagespace.networks.transformer import TransformerConfig
 from imagespace.training.config import RunConfig, TrainingConfig
 
 Budget = dict[str, float | int | None]
+NETWORK_SIZES = range(1, 25)
 
 GLYPH_PROMPTS = [
     *("fish", "tree", "water", "fire", "metal", "bird", "horse", "insect", "hand", "heart"),
@@ -88,6 +89,24 @@ def varied(config: RunConfig, **chances: float | bool) -> RunConfig:
         model=config.model.model_copy(update={"network": network}),
         training=config.training.model_copy(update={"augmentation": augmentation}),
     )
+
+
+def check_network(size: int) -> None:
+    """Errors: UserError unless the dial can be set to `size`."""
+    if size not in NETWORK_SIZES:
+        raise UserError(
+            f"--network {size}",
+            f"must be from {NETWORK_SIZES[0]} to {NETWORK_SIZES[-1]}",
+            "Use 6 (384 wide, 3 deep), less for less time or fewer pictures",
+        )
+
+
+def network_sized(config: RunConfig, size: int) -> RunConfig:
+    """The run with a patch transformer of another size on its one dial (`sized`)."""
+    shape = TransformerConfig.sized(size)
+    changes = {"width": shape.width, "depth": shape.depth, "num_heads": shape.num_heads}
+    network = config.model.network.model_copy(update=changes)
+    return config.model_copy(update={"model": config.model.model_copy(update={"network": network})})
 
 
 def points(budget: Budget, seed: int) -> RunConfig:
