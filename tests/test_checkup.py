@@ -150,6 +150,10 @@ def test_one_caption_for_many_pictures(tmp_path, encoder):
     duplicate = of_kind(checkup, "duplicate captions")
     assert "37 of 120" in duplicate.value
     assert duplicate.severity == "remark"
+    # 85 of one picture each, "house" and "big house": the counts say the same as the finding.
+    num_distinct = len({r["text"] for r in read_rows(folder)} - {"The house."})
+    assert f"{num_distinct} captions are distinct" in duplicate.rule
+    assert f"{num_distinct} captions distinct" in "\n".join(checkup.counts)
 
 
 def test_words_of_one_picture(tmp_path, encoder):

@@ -36,6 +36,12 @@ def texts_of(row: Row) -> list[str]:
     return [text for text in (row["text"], *row["also"]) if text]
 
 
+def distinct_captions(rows: Sequence[Row]) -> Counter[str]:
+    """How many pictures have each caption as their own; case and punctuation do not tell apart."""
+    own = [row["text"] for row in rows if row["text"]]
+    return Counter(normalised_words(text) or text for text in own)
+
+
 def caption_findings(
     rows: Sequence[Row], encoder: TextEncoder, max_num_tokens: int
 ) -> list[Finding]:
@@ -56,8 +62,7 @@ def caption_findings(
             )
         ]
     found = _missing(rows)
-    counts = Counter(normalised_words(rows[n]["text"]) or rows[n]["text"] for n in captioned)
-    counts.pop("", None)
+    counts = distinct_captions(rows)
     is_classes = len(counts) >= 2 and sum(counts.values()) >= _PICTURES_PER_CLASS * len(counts)
     found += _imbalance(counts) if is_classes else _repeated(rows, captioned, counts)
     reading = _read(

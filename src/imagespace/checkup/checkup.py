@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from imagespace.checkup.caption_findings import Row, caption_findings, texts_of
+from imagespace.checkup.caption_findings import Row, caption_findings, distinct_captions, texts_of
 from imagespace.checkup.finding import Finding, counted, worst_first
 from imagespace.checkup.ledger import Ledger, ledger
 from imagespace.checkup.picture_findings import (
@@ -73,7 +73,7 @@ class Checkup:
         """The numbers of files and pictures, in words. Each file is in one of the three."""
         files, rows = self.files, self.rows
         num_coloured = sum(each.has_colour for each in self.looks)
-        captions = {text for row in rows for text in texts_of(row)[:1]}
+        captions = distinct_captions(rows)
         num_captioned = sum(bool(texts_of(row)) for row in rows)
         lines = [
             f"{counted(files.num_files, 'file')}: {files.num_pictures:,} with pictures, "

@@ -5,7 +5,7 @@ from html import escape
 
 from PIL import Image
 
-from imagespace.checkup.caption_findings import texts_of
+from imagespace.checkup.caption_findings import distinct_captions, texts_of
 from imagespace.checkup.checkup import Checkup, shown_numbers
 from imagespace.checkup.finding import SEVERITIES, Finding, counted
 from imagespace.page import bullets, document, grid, picture, table
@@ -72,7 +72,7 @@ def _cards(checkup: Checkup) -> Iterator[str]:
     splits = ", ".join(f"{name} {count:,}" for name, count in checkup.splits.items())
     yield _card("Pictures", f"{len(checkup.rows):,}", splits)
     num_captioned = sum(bool(texts_of(row)) for row in checkup.rows)
-    distinct = {text for row in checkup.rows for text in texts_of(row)[:1]}
+    distinct = distinct_captions(checkup.rows)
     yield _card("With a caption", f"{num_captioned:,}", f"{len(distinct):,} captions are distinct")
     if checkup.recommendation is not None:
         first, *others = checkup.recommendation.lines

@@ -1,0 +1,178 @@
+"""What the emoji model knows, how it carries it into other styles, and how much of it is copied.
+
+The judge is an ImageNet network that knows none of the pictures' captions.
+
+* Concepts: a picture is drawn for a training caption. One hundred concepts, its own among them, are
+  each as near as the nearest of their real training pictures, in whatever style; is its own among
+  the nearest five? Beside it: the same for that caption's real picture, which is taken out.
+* Styles: for each (concept, style) pair that was held out, does a linear probe, fitted on features
+  of the training pictures, read the style that was asked for?
+* Copies: the share of samples whose nearest training picture is nearer than a third of the second
+  nearest, for training captions and for held-out pairs; with --replay at each kept stage of the
+  training run, beside the concept figure: where to stop.
+
+Run: python benchmarks/emoji_figures.py --model emoji --data DATA [--replay RUN] --out report.json
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagespace.evaluation import wilson_interval
+from imagespace.evaluation.copies import copy_rate
+from imagespace.evaluation.curves import replay
+from imagespace.evaluation.imagenet_features import ImageNetFeatures
+from imagespace.evaluation.label_probe import LabelProbe
+from imagespace.pictures.contact_sheet import contact_sheet
+from imagespace.pictures.folder import PictureSet, read_folder
+from imagespace.pictures.split import TRAIN
+from imagespace.pipeline import Model, load, pixels_to_image
+from imagespace.recipes.named import EMOJI_PROMPTS
+
+NUM_CANDIDATES = 100
+NUM_ALONG = 200  # samples of each kind at a stage of the training
+
+
+def rate(hits: NDArray[np.bool_]) -> dict[str, Any]:
+    """The share of hits with its count and 95 % interval."""
+    low, high = wilson_interval(int(hits.sum()), len(hits))
+    return {"rate": float(hits.mean()), "num": len(hits), "interval": [low, high]}
+
+
+class Emoji:
+    """The set as the judge sees it, and the rows that are asked for."""
+
+    def __init__(self, pictures: PictureSet, num: int, seed: int) -> None:
+        self.pictures, self.seed = pictures, seed
+        self.imagenet = ImageNetFeatures()
+        self.train = pictures.indices(TRAIN)
+        self.features = self.imagenet(pictures.pixels[self.train])
+        self.centre, self.spread = self.features.mean(0), self.features.std(0) + 1e-6
+        self.known_directions = self._directions(self.features)
+        concepts = self._labels(self.train, "concept")
+        self.concepts, self.concept_of = np.unique(concepts, return_inverse=True)
+        random = np.random.default_rng(seed)
+        self.known = random.permutation(self.train)[:num]
+        pairs = [i for i, row in enumerate(pictures.metadata) if row.get("held_out") == "pair"]
+        self.pairs = random.permutation(np.array(pairs))[:num]
+        self.styles = LabelProbe.fit(self.features, list(self._labels(self.train, "style")))
+
+    def _labels(self, rows: NDArray[np.int64], name: str) -> NDArray[np.str_]:
+        return np.array([self.pictures.metadata[row][name] for row in rows])
+
+    def _directions(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        standard = (features - self.centre) / self.spread
+        directions: NDArray[np.float32] = standard / np.linalg.norm(standard, axis=1, keepdims=True)
+        return directions
+
+    def draw(
+        self, model: Model, rows: NDArray[np.int64], sampling: dict[str, Any]
+    ) -> NDArray[np.uint8]:
+        """One picture for the caption of each row; the picture of row i has seed + i."""
+        settings = []
+        for number, row in enumerate(rows):
+            caption = self.pictures.captions[row]
+            settings += model.settings(caption, seed=self.seed + number, truncate=True, **sampling)
+        return model.draw(settings).pixels
+
+    def ranks(
+        self, rows: NDArray[np.int64], pixels: NDArray[np.uint8], is_real: bool = False
+    ) -> NDArray[np.int64]:
+        """The rank (0 = nearest) of each row's concept among 100; -1 where no picture is left.
+
+        A real training picture (`is_real`) is not compared with itself.
+        """
+        similarity = self._directions(self.imagenet(pixels)) @ self.known_directions.T
+        ranks = np.full(len(rows), -1)
+        for i, (row, near) in enumerate(zip(rows, similarity, strict=True)):
+            if is_real:
+                near[self.train == row] = -np.inf
+            nearest = np.full(len(self.concepts), -np.inf)
+            np.maximum.at(nearest, self.concept_of, near)
+            own = int(np.searchsorted(self.concepts, self.pictures.metadata[row]["concept"]))
+            if nearest[own] == -np.inf:
+                continue
+            random = np.random.default_rng([self.seed, row])
+            others = random.permutation(np.delete(np.arange(len(self.concepts)), own))
+            ranks[i] = (nearest[others[: NUM_CANDIDATES - 1]] >= nearest[own]).sum()
+        return ranks
+
+    def reads_style(self, rows: NDArray[np.int64], pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Whether the probe reads the style of each row in its picture."""
+        hits: NDArray[np.bool_] = self.styles.predict(self.imagenet(pixels)) == self._labels(
+            rows, "style"
+        )
+        return hits
+
+
+def figures(emoji: Emoji, model: Model, sampling: dict[str, Any]) -> dict[str, Any]:
+    """Every figure of one model, drawn and real."""
+    training = emoji.pictures.pixels[emoji.train]
+    found: dict[str, Any] = {}
+    for group, rows in (("training captions", emoji.known), ("held-out pairs", emoji.pairs)):
+        drawn, real = emoji.draw(model, rows, sampling), emoji.pictures.pixels[rows]
+        for name, pixels in (("drawn", drawn), ("real", real)):
+            ranks = emoji.ranks(rows, pixels, is_real=name == "real")
+            ranks = ranks[ranks >= 0]
+            for cut in (1, 5):
+                found[f"{group}: concept R@{cut}, {name}"] = rate(ranks < cut)
+            if group == "held-out pairs":
+                found[f"{group}: style, {name}"] = rate(emoji.reads_style(rows, pixels))
+        found[f"{group}: copies"] = rate(copy_rate(drawn, training).is_copy)
+    return found
+
+
+def along(run: Model, emoji: Emoji, sampling: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Concepts and copies at each kept stage of a training run."""
+    training = emoji.pictures.pixels[emoji.train]
+    known, pairs = emoji.known[:NUM_ALONG], emoji.pairs[:NUM_ALONG]
+    for num_images, model in replay(run):
+        of_known, of_pairs = (emoji.draw(model, rows, sampling) for rows in (known, pairs))
+        yield {
+            "num_images": num_images,
+            "concept R@5": rate(emoji.ranks(known, of_known) < 5),
+            "style": rate(emoji.reads_style(pairs, of_pairs)),
+            "copies, training captions": rate(copy_rate(of_known, training).is_copy),
+            "copies, held-out pairs": rate(copy_rate(of_pairs, training).is_copy),
+        }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="emoji", help="shipped name, run folder or file")
+    parser.add_argument("--data", type=Path, required=True, help="the set in all styles, 64 px")
+    parser.add_argument("--replay", help="a run folder: concepts and copies along its training")
+    parser.add_argument("--num", type=int, default=441, help="of each kind; 441 are all pairs")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--guidance", type=float, help="instead of the model's own")
+    parser.add_argument("--sheet", type=Path, default=Path("emoji.png"))
+    parser.add_argument("--out", type=Path, help="JSON report")
+    args = parser.parse_args()
+    model = load(args.model)
+    sampling = {} if args.guidance is None else {"guidance": args.guidance}
+    named = model.generate(EMOJI_PROMPTS, num=1, seed=args.seed, **sampling)
+    shown = [pixels_to_image(pixels) for pixels in named.pixels]
+    contact_sheet(shown, EMOJI_PROMPTS, 6).save(args.sheet)
+    emoji = Emoji(read_folder(args.data, 64, 3), args.num, args.seed)
+    report: dict[str, Any] = figures(emoji, model, sampling)
+    for name, found in report.items():
+        low, high = found["interval"]
+        print(f"{name:44} {found['rate']:6.1%} of {found['num']} ({low:.1%} to {high:.1%})")
+    print(f"by chance: concept R@5 {5 / NUM_CANDIDATES:.0%}")
+    if args.replay:
+        report["replay"] = []
+        for point in along(load(args.replay), emoji, sampling):
+            report["replay"].append(point)
+            rates = "  ".join(f"{k} {v['rate']:.1%}" for k, v in point.items() if k != "num_images")
+            print(f"{point['num_images']:9,} pictures  {rates}", flush=True)
+    if args.out:
+        args.out.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
