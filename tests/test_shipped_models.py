@@ -1,0 +1,37 @@
+"""What ships is what its card says: the same bytes, from the recorded configuration."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from imagespace.pipeline import load, model_file, shipped_models
+from imagespace.training.config import RunConfig
+
+LARGEST_BYTES = 16_000_000
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_the_card_and_the_record_name_these_very_weights(name):
+    path = Path(model_file(name))
+    data = path.read_bytes()
+    record = json.loads(path.with_name("training.json").read_text())
+    assert record["sha256"] == hashlib.sha256(data).hexdigest()
+    assert record["sha256"] in path.with_name("README.md").read_text()
+    assert record["bytes"] == len(data) <= LARGEST_BYTES
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_the_model_is_the_one_of_its_recorded_run(name):
+    record = json.loads(Path(model_file(name)).with_name("training.json").read_text())
+    # Fields that have been added since have their former meaning as default.
+    trained = RunConfig.model_validate(record["config"])
+    model = load(name)
+    assert model.config.network == trained.model.network
+    assert model.config.objective == trained.model.objective
+    num_parameters = sum(p.numel() for p in model.network.parameters())
+    assert (
+        f"{num_parameters:,} parameters"
+        in Path(model_file(name)).with_name("README.md").read_text()
+    )
