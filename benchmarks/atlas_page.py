@@ -66,7 +66,7 @@ def main() -> None:
                 speeds(browser, width, height)
             if args.screenshots:
                 portraits(browser, args.screenshots, f"{width}x{height}")
-    print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}")
+    print(f"Python {platform.python_version()}, {platform.system()} on {platform.machine()}")
 
 
 def speeds(browser: Chromium, width: int, height: int) -> None:
@@ -108,7 +108,6 @@ def report(name: str, frames_ms: np.ndarray) -> None:
 
 def portraits(browser: Chromium, folder: Path, name: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    wide = not name.startswith("390")
     views = {
         "home": "atlas.goHome()",
         "middle": "atlas.zoomAt(innerWidth * .55, innerHeight * .5, 4, false)",
@@ -128,9 +127,7 @@ def portraits(browser: Chromium, folder: Path, name: str) -> None:
         time.sleep(0.3)
         browser.wait_for("!atlas.isRequested")
         shot = Image.open(io.BytesIO(browser.screenshot())).convert("RGB")
-        # A palette keeps a dark picture of flat colours small.
-        small = shot.quantize(256, dither=Image.Dither.NONE) if wide else shot
-        small.save(folder / f"{name}-{view}.png", optimize=True)
+        shot.save(folder / f"{name}-{view}.png", optimize=True)
 
 
 def made_up(args: argparse.Namespace, random: np.random.Generator) -> PageData:

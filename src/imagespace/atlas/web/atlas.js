@@ -2,31 +2,40 @@
 
 const LARGEST_DPR = 2; // beyond it, more pixels cost more than they show
 const STILL_AFTER_MS = 130; // the map is drawn sharp when it has not moved for so long
+const NAMES_UNTIL = 30; // times the whole map; closer, a cluster is larger than the screen
 const NARROW_PX = 720; // the width below which panels come up from the lower edge, one at a time
 const reducedMotion = window.matchMedia('(prefers-reduced-motion: reduce)');
+
+// All but the outermost 0.5 % on each side: a few strays should not make the whole map small.
+function middleRange(values) {
+  const sorted = Float64Array.from(values).sort();
+  const cut = Math.floor(0.005 * sorted.length);
+  return [sorted[cut], sorted[sorted.length - 1 - cut]];
+}
 
 class Atlas {
   constructor(data) {
     this.data = data;
-    this.canvas = document.getElementById('map');
-    this.context = this.canvas.getContext('2d', { alpha: false });
+    this.map = document.getElementById('map');
     this.camera = new Camera();
     const { points } = data;
-    const [left, right] = [Math.min, Math.max].map((of) => points.x.reduce((a, b) => of(a, b)));
-    const [low, high] = [Math.min, Math.max].map((of) => points.y.reduce((a, b) => of(a, b)));
+    const [left, right] = middleRange(points.x);
+    const [low, high] = middleRange(points.y);
     const extent = Math.max(right - left, high - low) || 1;
+    const pad = 0.04 * extent;
     this.box = {
-      x: left - extent * 0.01,
-      y: low - extent * 0.01,
-      width: right - left + extent * 0.02,
-      height: high - low + extent * 0.02,
+      x: left - pad, y: low - pad, width: right - left + 2 * pad, height: high - low + 2 * pad,
     };
     const sizes = data.clusterNames.map(() => 0);
     for (const cluster of data.clusterOf) if (cluster >= 0) sizes[cluster]++;
     const { styles, bySize } = stylesOf(sizes);
     this.scene = new Scene(data, styles, new Density(data), extent);
-    this.layer = new Layer(
-      (context, camera) => this.scene.paint(context, camera), { willReadFrequently: true },
+    // Each of the three lies over the one before: the map, the ways of the walks, their heads.
+    const hidden = () => document.createElement('canvas');
+    this.ground = new Layer(hidden(), (...to) => this.paintGround(...to), true);
+    this.trodden = new Layer(hidden(), (...to) => this.paintTrodden(...to), false);
+    this.screen = new Layer(
+      document.getElementById('screen'), (...to) => this.paintScreen(...to), false,
     );
     this.labels = new Labels(data, bySize, sizes, styles);
     this.search = new Search(data.captions);
@@ -71,7 +80,7 @@ class Atlas {
   get isNarrow() { return window.innerWidth < NARROW_PX; }
 
   connect() {
-    this.controls = new Controls(this.canvas, this);
+    this.controls = new Controls(this.map, this);
     const find = (id) => document.getElementById(id);
     find('closer').addEventListener('click', () => this.zoomStep(1.8));
     find('farther').addEventListener('click', () => this.zoomStep(1 / 1.8));
@@ -107,28 +116,25 @@ class Atlas {
     if (this.walks) {
       this.walks.isOpen = !document.getElementById('walks').hidden;
       if (!this.walks.isOpen) this.walks.isPlaying = false;
-      if (this.scene.isQuiet !== this.walks.isOpen) this.layer.isDirty = true;
+      if (this.scene.isQuiet !== this.walks.isOpen) this.ground.isDirty = true;
       this.scene.isQuiet = this.walks.isOpen;
     }
     this.invalidate();
   }
 
   resize() {
-    const { camera, canvas } = this;
+    const { camera } = this;
     const wasHome = camera.width === 1 || this.isHome;
     camera.dpr = Math.min(LARGEST_DPR, window.devicePixelRatio || 1);
     camera.width = Math.round(window.innerWidth * camera.dpr);
     camera.height = Math.round(window.innerHeight * camera.dpr);
-    canvas.width = camera.width;
-    canvas.height = camera.height;
     const home = this.homeView();
     this.scene.homeScale = home.scale;
     if (wasHome) {
       Object.assign(camera, home);
       this.isHome = true;
     }
-    this.layer.isDirty = true;
-    if (this.walks) this.walks.layer.isDirty = true;
+    this.ground.isDirty = true;
     this.invalidate();
   }
 
@@ -227,7 +233,7 @@ class Atlas {
     inset.top += 70 * camera.dpr; // the head of the walk stands above its place
     const view = camera.showing(wide, inset);
     // A walk that hardly moves is not worth the deepest zoom: its surroundings tell where it is.
-    const scale = Math.min(view.scale, 5 * this.scene.homeScale);
+    const scale = Math.min(view.scale, 2.5 * this.scene.homeScale);
     const ratio = view.scale / scale;
     const [middleX, middleY] = [box.x + box.width / 2, box.y + box.height / 2];
     this.fly({
@@ -244,7 +250,7 @@ class Atlas {
 
   hover(row) {
     if (this.card.isPinned || row === this.card.row) return;
-    this.canvas.classList.toggle('pointing', row >= 0);
+    this.map.classList.toggle('pointing', row >= 0);
     this.card.show(row, false);
     this.invalidate();
   }
@@ -301,7 +307,7 @@ class Atlas {
       if (cluster !== null) clusterOf.forEach((own, row) => { if (own !== cluster) isLit[row] = 0; });
       this.scene.light(isLit);
     }
-    this.layer.isDirty = true;
+    this.ground.isDirty = true;
     this.invalidate();
   }
 
@@ -319,49 +325,55 @@ class Atlas {
 
   frame(now) {
     this.isRequested = false;
-    const { camera, context, layer, walks } = this;
+    const { camera, ground, screen, walks } = this;
     if (this.flight) {
-      if (!this.flight.step(camera, now)) this.flight = null;
+      if (this.flight.step(camera, now)) this.invalidate();
+      else this.flight = null;
       this.lastMove = performance.now();
     }
     const isMoving = performance.now() - this.lastMove < STILL_AFTER_MS;
-    if (!layer.serves(camera) || (!isMoving && !layer.isSharp(camera))) layer.render(camera);
-    if (!layer.isSharp(camera)) this.invalidate();
-    layer.blit(context, camera);
-    const zoom = camera.scale / this.scene.homeScale;
-    const strength = (zoom > 14 ? 0.55 : 1) * (this.scene.isQuiet ? 0.6 : 1);
-    const only = this.legend.cluster ?? -1;
-    if (this.labels.draw(context, camera, this.found ? 0.35 * strength : strength, only)) {
-      this.invalidate();
-    }
-    if (walks?.isOpen) {
-      walks.advance(this.lastTick == null ? 0 : Math.min(200, now - this.lastTick));
-      this.lastTick = walks.isPlaying ? now : null;
-      walks.draw(context, camera, !reducedMotion.matches);
-      this.walksPanel.tell();
-      if (walks.isPlaying) this.invalidate();
-    }
-    this.ring();
-    this.card.place(camera);
+    const isAnew = !ground.serves(camera) || (!isMoving && !ground.isSharp(camera));
+    if (isAnew) ground.render(camera);
+    if (!ground.isSharp(camera)) this.invalidate();
+    if (walks?.isOpen) this.frameWalks(now, isAnew);
+    else if (isAnew) screen.repaint(ground.camera);
+    screen.place(camera);
+    const { row } = this.card;
+    this.card.place(camera, this.scene.shown.find((thumb) => thumb.row === row));
   }
 
-  ring() {
-    const { row } = this.card;
-    if (row < 0) return;
-    const { camera, context } = this;
-    const x = camera.toScreenX(this.data.points.x[row]);
-    const y = camera.toScreenY(this.data.points.y[row]);
-    const thumb = this.scene.shown.find((shown) => shown.row === row);
-    context.strokeStyle = '#fff';
-    context.lineWidth = 2 * camera.dpr;
-    if (thumb) {
-      const half = thumb.half * camera.scale + 3 * camera.dpr;
-      context.strokeRect(x - half, y - half, 2 * half, 2 * half);
+  frameWalks(now, isAnew) {
+    const { ground, trodden, screen, walks } = this;
+    walks.advance(this.lastTick == null ? 0 : Math.min(200, now - this.lastTick));
+    this.lastTick = walks.isPlaying ? now : null;
+    if (walks.isPlaying) this.invalidate();
+    const change = isAnew ? 'all' : walks.change;
+    if (change === 'all') trodden.repaint(ground.camera);
+    else if (change === 'more') walks.paint(trodden.context, trodden.camera, false);
+    if (change !== 'nothing' || walks.place !== this.drawnPlace) screen.repaint(ground.camera);
+    this.drawnPlace = walks.place;
+    this.walksPanel.tell();
+  }
+
+  paintGround(context, camera) {
+    this.scene.paint(context, camera);
+    const zoom = camera.scale / this.scene.homeScale;
+    const strength = (zoom > NAMES_UNTIL ? 0 : 1) * (this.found || this.scene.isQuiet ? 0.5 : 1);
+    this.labels.draw(context, camera, strength, this.legend.cluster);
+  }
+
+  paintTrodden(context, camera) {
+    context.drawImage(this.ground.canvas, 0, 0);
+    this.walks.paint(context, camera, true);
+  }
+
+  paintScreen(context, camera) {
+    if (!this.walks?.isOpen) {
+      context.drawImage(this.ground.canvas, 0, 0);
       return;
     }
-    context.beginPath();
-    context.arc(x, y, 7 * camera.dpr, 0, 7);
-    context.stroke();
+    context.drawImage(this.trodden.canvas, 0, 0);
+    this.walks.drawHeads(context, camera, !reducedMotion.matches);
   }
 }
 

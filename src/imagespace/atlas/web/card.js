@@ -18,6 +18,7 @@ class Card {
   constructor(data) {
     this.data = data;
     this.element = document.getElementById('card');
+    this.ring = document.getElementById('ring');
     this.row = -1;
     this.isPinned = false;
   }
@@ -42,12 +43,18 @@ class Card {
 
   hide() { this.show(-1, false); }
 
-  // Beside the picture on the map, inside the screen.
-  place(camera) {
+  // A mark around the picture on the map, and the card beside it, inside the screen.
+  place(camera, thumb) {
+    this.ring.hidden = this.row < 0;
     if (this.row < 0) return;
     const { points } = this.data;
     const x = camera.toScreenX(points.x[this.row]) / camera.dpr;
     const y = camera.toScreenY(points.y[this.row]) / camera.dpr;
+    const side = thumb ? (2 * thumb.half * camera.scale) / camera.dpr + 8 : 16;
+    this.ring.classList.toggle('square', Boolean(thumb));
+    this.ring.style.width = `${side}px`;
+    this.ring.style.height = `${side}px`;
+    this.ring.style.transform = `translate(${x - side / 2}px, ${y - side / 2}px)`;
     const { offsetWidth: width, offsetHeight: height } = this.element;
     const gap = 26;
     const left = x + gap + width < window.innerWidth ? x + gap : x - gap - width;

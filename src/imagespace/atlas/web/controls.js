@@ -4,28 +4,29 @@ const CLICK_PX = 5; // a press that moves less is a click
 const KEY_PAN_PX = 110;
 
 class Controls {
-  constructor(canvas, atlas) {
+  constructor(map, atlas) {
     this.atlas = atlas;
-    this.canvas = canvas;
+    this.map = map;
     this.pointers = new Map();
     this.moved = 0;
-    canvas.addEventListener('pointerdown', (event) => this.press(event));
-    canvas.addEventListener('pointermove', (event) => this.move(event));
-    canvas.addEventListener('pointerup', (event) => this.release(event, true));
-    canvas.addEventListener('pointercancel', (event) => this.release(event, false));
-    canvas.addEventListener('pointerleave', () => atlas.hover(-1));
-    canvas.addEventListener('wheel', (event) => this.wheel(event), { passive: false });
-    canvas.addEventListener('dblclick', (event) => (
+    map.addEventListener('pointerdown', (event) => this.press(event));
+    map.addEventListener('pointermove', (event) => this.move(event));
+    map.addEventListener('pointerup', (event) => this.release(event, true));
+    map.addEventListener('pointercancel', (event) => this.release(event, false));
+    map.addEventListener('pointerleave', () => atlas.hover(-1));
+    map.addEventListener('wheel', (event) => this.wheel(event), { passive: false });
+    map.addEventListener('dblclick', (event) => (
       atlas.zoomAt(event.clientX, event.clientY, 2, true)
     ));
     window.addEventListener('keydown', (event) => this.key(event));
   }
 
   press(event) {
-    this.canvas.setPointerCapture(event.pointerId);
+    this.map.classList.remove('keyboard');
+    this.map.setPointerCapture(event.pointerId);
     if (!this.pointers.size) this.moved = 0;
     this.pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
-    this.canvas.focus({ preventScroll: true });
+    this.map.focus({ preventScroll: true });
   }
 
   move(event) {
@@ -41,7 +42,7 @@ class Controls {
     this.moved += Math.hypot(now.x - before.x, now.y - before.y);
     if (!other) {
       if (this.moved < CLICK_PX) return;
-      this.canvas.classList.add('dragging');
+      this.map.classList.add('dragging');
       atlas.pan(now.x - before.x, now.y - before.y);
       return;
     }
@@ -54,7 +55,7 @@ class Controls {
   release(event, isMeant) {
     const wasPressed = this.pointers.delete(event.pointerId);
     if (this.pointers.size) return;
-    this.canvas.classList.remove('dragging');
+    this.map.classList.remove('dragging');
     if (!wasPressed || !isMeant || this.moved >= CLICK_PX) return;
     const reach = event.pointerType === 'mouse' ? 14 : 24;
     this.atlas.pin(this.atlas.pick(event.clientX, event.clientY, reach));
@@ -78,6 +79,7 @@ class Controls {
     }
     if (event.target.closest?.('input, select, textarea')) return;
     if (event.target.closest?.('button') && (event.key === ' ' || event.key === 'Enter')) return;
+    this.map.classList.add('keyboard');
     const pans = {
       ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1],
     };

@@ -1,8 +1,10 @@
-// The clusters' names: the larger cluster's name wins where two would overlap, whatever part of
-// the map is on the screen, so that panning never makes a name come or go.
+// The clusters' names: the larger cluster's name wins where two would overlap. Each has a scale from
+// which on it is shown, whatever part of the map is on the screen, so that panning never makes a
+// name come or go, and zooming in only ever adds names.
 
-const LABEL_FONT_PX = 13;
+const LABEL_FONT_PX = 14;
 const LONGEST_LABEL = 28;
+const FADE = 0.2; // a name is whole once the scale is so much past where it first fits
 
 function median(values) {
   const sorted = Float64Array.from(values).sort();
@@ -13,7 +15,6 @@ class Labels {
   constructor(data, bySize, sizes, styles) {
     this.places = [];
     this.dpr = 0;
-    this.scale = 0;
     const members = data.clusterNames.map(() => []);
     data.clusterOf.forEach((cluster, row) => { if (cluster >= 0) members[cluster].push(row); });
     for (const cluster of bySize) {
@@ -26,8 +27,6 @@ class Labels {
         y: median(rows.map((row) => data.points.y[row])),
         text: name.length > LONGEST_LABEL ? `${name.slice(0, LONGEST_LABEL - 1)}…` : name,
         colour: styles[cluster].colour,
-        alpha: 0,
-        isShown: false,
       });
     }
   }
@@ -46,52 +45,39 @@ class Labels {
       context.textAlign = 'center';
       context.textBaseline = 'middle';
       context.lineJoin = 'round';
-      context.lineWidth = 4.5 * dpr;
+      context.lineWidth = 5.5 * dpr;
       context.strokeStyle = css(GROUND, 0.92);
       context.strokeText(place.text, canvas.width / 2, canvas.height / 2);
       context.fillStyle = css(place.colour.map((c) => Math.round(c + (255 - c) * 0.55)));
       context.fillText(place.text, canvas.width / 2, canvas.height / 2);
       place.canvas = canvas;
     }
-    this.scale = 0;
+    this.places.forEach((place, rank) => {
+      place.fromScale = 0;
+      for (const other of this.places.slice(0, rank)) {
+        // The scale at which the two names part, on the axis on which they part first.
+        const gapX = (place.canvas.width + other.canvas.width) / 2 + 4 * dpr;
+        const gapY = (place.canvas.height + other.canvas.height) / 2;
+        const parts = Math.min(
+          gapX / Math.abs(place.x - other.x), gapY / Math.abs(place.y - other.y),
+        );
+        if (other.fromScale < parts) place.fromScale = Math.max(place.fromScale, parts);
+      }
+    });
   }
 
-  settle(scale) {
-    if (scale === this.scale) return;
-    this.scale = scale;
-    const taken = [];
-    for (const place of this.places) {
-      const halfWidth = place.canvas.width / 2 + 3 * this.dpr;
-      const halfHeight = place.canvas.height / 2;
-      const x = place.x * scale;
-      const y = place.y * scale;
-      place.isShown = !taken.some((other) => (
-        Math.abs(other.x - x) < other.halfWidth + halfWidth
-        && Math.abs(other.y - y) < other.halfHeight + halfHeight
-      ));
-      if (place.isShown) taken.push({ x, y, halfWidth, halfHeight });
-    }
-  }
-
-  // True while a name still fades in or out.
   draw(context, camera, strength, onlyCluster) {
     if (camera.dpr !== this.dpr) this.prepare(camera.dpr);
-    this.settle(camera.scale);
-    let isFading = false;
     for (const place of this.places) {
-      const isWanted = place.isShown && (onlyCluster < 0 || onlyCluster === place.cluster);
-      const target = isWanted ? strength : 0;
-      place.alpha += (target - place.alpha) * 0.25;
-      if (Math.abs(target - place.alpha) < 0.02) place.alpha = target;
-      else isFading = true;
-      if (!place.alpha) continue;
+      if (onlyCluster !== null && onlyCluster !== place.cluster) continue;
+      const since = place.fromScale ? (camera.scale / place.fromScale - 1) / FADE : 1;
+      const alpha = strength * Math.max(0, Math.min(1, since));
+      if (!alpha) continue;
       const left = camera.toScreenX(place.x) - place.canvas.width / 2;
       const top = camera.toScreenY(place.y) - place.canvas.height / 2;
-      if (left > camera.width || top > camera.height) continue;
-      context.globalAlpha = place.alpha;
+      context.globalAlpha = alpha;
       context.drawImage(place.canvas, Math.round(left), Math.round(top));
     }
     context.globalAlpha = 1;
-    return isFading;
   }
 }

@@ -111,6 +111,7 @@ class Scene {
       Math.min(distanceAt(level) * camera.scale * 0.92, LARGEST_THUMB_PX * camera.dpr),
     );
     const border = Math.max(1, Math.round(size / 22));
+    context.globalAlpha = this.isQuiet ? 0.35 : 1;
     // Pictures that lie on top of each other have the last level: they show once all others do.
     const reachable = level === deepest ? MAX_LEVEL : level;
     context.imageSmoothingEnabled = true;
@@ -128,6 +129,7 @@ class Scene {
       const half = size / 2 / camera.scale;
       this.shown.push({ row: i, x: points.x[i], y: points.y[i], half });
     }
+    context.globalAlpha = 1;
   }
 
   // The picture under the pointer: a thumbnail that holds it, else the nearest dot within reach.

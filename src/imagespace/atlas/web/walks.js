@@ -4,7 +4,7 @@ const ALL = -1;
 const STEPS_PER_SECOND = 5;
 const HEAD_PX = 72;
 const TRAIL_PX = 26;
-const FLOCK_PX = 22;
+const FLOCK_PX = 18;
 const OFF_MAP = 'farther from every picture than 99 % of real ones are';
 
 class Walks {
@@ -15,23 +15,15 @@ class Walks {
     this.place = this.numSteps - 1; // a step, or between two of them while it plays
     this.isPlaying = false;
     this.isOpen = false;
-    this.layer = new Layer((context, camera) => this.paint(context, camera));
   }
 
   get step() { return Math.floor(this.place); }
 
   at(walk, step) { return walk * this.numSteps + step; }
 
-  choose(walk) {
-    this.chosen = walk;
-    this.layer.isDirty = true;
-  }
+  choose(walk) { this.chosen = walk; }
 
-  seek(place) {
-    const before = this.step;
-    this.place = Math.max(0, Math.min(this.numSteps - 1, place));
-    if (this.step !== before) this.layer.isDirty = true;
-  }
+  seek(place) { this.place = Math.max(0, Math.min(this.numSteps - 1, place)); }
 
   play() {
     if (this.place >= this.numSteps - 1) this.seek(0);
@@ -93,8 +85,8 @@ class Walks {
     if (num) context.stroke();
   }
 
-  strokeSteps(context, camera, walks, numSegments, style) {
-    for (let step = 0; step < numSegments; step++) {
+  strokeSteps(context, camera, walks, from, to, style) {
+    for (let step = from; step < to; step++) {
       context.strokeStyle = style(step);
       context.setLineDash([]);
       this.strokeStep(context, camera, step, walks, 0);
@@ -104,26 +96,38 @@ class Walks {
     context.setLineDash([]);
   }
 
-  paint(context, camera) {
-    context.clearRect(0, 0, camera.width, camera.height);
+  // The ways so far. Of all walks, what the last steps have added is drawn over what is there.
+  paint(context, camera, isAnew) {
+    if (isAnew) this.painted = { step: 0 };
     context.lineCap = 'round';
     if (this.chosen === ALL) {
       const walks = [...Array(this.num).keys()];
       context.lineWidth = 1.3 * camera.dpr;
-      this.strokeSteps(context, camera, walks, this.step, (k) => css(this.colour(k), 0.5));
+      const colour = (step) => css(this.colour(step), 0.5);
+      this.strokeSteps(context, camera, walks, this.painted.step, this.step, colour);
     } else {
       this.paintOne(context, camera, this.chosen);
     }
+    this.painted = { step: this.step, chosen: this.chosen };
+  }
+
+  // What has changed since the last painting: 'nothing', 'more' (steps were added) or 'all'.
+  get change() {
+    const { step, chosen } = this.painted ?? {};
+    if (chosen !== this.chosen) return 'all';
+    if (step === this.step) return 'nothing';
+    return chosen === ALL && step < this.step ? 'more' : 'all';
   }
 
   paintOne(context, camera, walk) {
     const { dpr } = camera;
     context.lineWidth = 1.5 * dpr;
-    this.strokeSteps(context, camera, [walk], this.numSteps - 1, () => 'rgb(255 255 255 / 0.28)');
+    const ahead = () => 'rgb(255 255 255 / 0.28)';
+    this.strokeSteps(context, camera, [walk], 0, this.numSteps - 1, ahead);
     context.lineWidth = 6 * dpr;
-    this.strokeSteps(context, camera, [walk], this.step, () => css(GROUND, 0.8));
+    this.strokeSteps(context, camera, [walk], 0, this.step, () => css(GROUND, 0.8));
     context.lineWidth = 3 * dpr;
-    this.strokeSteps(context, camera, [walk], this.step, (k) => css(this.colour(k)));
+    this.strokeSteps(context, camera, [walk], 0, this.step, (k) => css(this.colour(k)));
     for (let step = 0; step <= this.step; step++) {
       const k = this.at(walk, step);
       context.beginPath();
@@ -164,9 +168,7 @@ class Walks {
     context.setLineDash([]);
   }
 
-  draw(context, camera, isSmooth) {
-    if (!this.layer.serves(camera) || !this.layer.isSharp(camera)) this.layer.render(camera);
-    this.layer.blit(context, camera);
+  drawHeads(context, camera, isSmooth) {
     context.imageSmoothingEnabled = true;
     context.imageSmoothingQuality = 'medium';
     const { dpr } = camera;
