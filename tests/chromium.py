@@ -7,12 +7,23 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+# Puts the two ends where the browser looks for them, and becomes the browser. Both are moved out of
+# the way first, in case they are 4 and 3.
+WIRED = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
+os.dup2(ends[0], 3)
+os.dup2(ends[1], 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 def chromium_program() -> str | None:
@@ -35,12 +46,11 @@ class Chromium:
         self._number = 0
         read_there, self._write = os.pipe()
         self._read, write_there = os.pipe()
-        # The shell puts the two ends where the browser looks for them.
-        wired = f'exec "$@" 3<&{read_there} 4>&{write_there}'
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", wired, "sh", program, "--headless", "--no-sandbox", "--disable-gpu"]
+            [sys.executable, "-c", WIRED, str(read_there), str(write_there)]
+            + [program, "--headless", "--no-sandbox", "--disable-gpu"]
             + ["--remote-debugging-pipe", "--hide-scrollbars", "--no-first-run"]
-            + ["--disable-dev-shm-usage", f"--user-data-dir={self._profile.name}", "about:blank"],
+            + ["--disable-dev-shm-usage", f"--user-data-dir={self._profile.name}"],
             pass_fds=(read_there, write_there),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -49,18 +59,24 @@ class Chromium:
         os.close(read_there)
         os.close(write_there)
         self._session: str | None = None
-        targets = self.send("Target.getTargets")["targetInfos"]
-        page = next(target for target in targets if target["type"] == "page")
-        attached = self.send("Target.attachToTarget", targetId=page["targetId"], flatten=True)
-        self._session = attached["sessionId"]
-        for domain in ("Page", "Runtime", "Network", "Log"):
-            self.send(f"{domain}.enable")
-        self.resize(width_px, height_px, pixel_ratio)
+        try:
+            page = self.send("Target.createTarget", url="about:blank")["targetId"]
+            attached = self.send("Target.attachToTarget", targetId=page, flatten=True)
+            self._session = attached["sessionId"]
+            for domain in ("Page", "Runtime", "Network", "Log"):
+                self.send(f"{domain}.enable")
+            self.resize(width_px, height_px, pixel_ratio)
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> "Chromium":
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         os.close(self._write)
         os.close(self._read)
         # The browser and the processes that it started are one group, and ours alone.

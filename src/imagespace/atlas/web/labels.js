@@ -2,7 +2,6 @@
 // which on it is shown, whatever part of the map is on the screen, so that panning never makes a
 // name come or go, and zooming in only ever adds names.
 
-const LABEL_FONT_PX = 14;
 const LONGEST_LABEL = 28;
 const FADE = 0.2; // a name is whole once the scale is so much past where it first fits
 
@@ -14,7 +13,7 @@ function median(values) {
 class Labels {
   constructor(data, bySize, sizes, styles) {
     this.places = [];
-    this.dpr = 0;
+    this.drawnAt = '';
     const members = data.clusterNames.map(() => []);
     data.clusterOf.forEach((cluster, row) => { if (cluster >= 0) members[cluster].push(row); });
     for (const cluster of bySize) {
@@ -32,15 +31,14 @@ class Labels {
   }
 
   // Text with a halo is slow to draw and never changes: once a name is enough.
-  prepare(dpr) {
-    this.dpr = dpr;
+  prepare(dpr, fontPx) {
     for (const place of this.places) {
       const canvas = document.createElement('canvas');
       const context = canvas.getContext('2d');
-      const font = `600 ${LABEL_FONT_PX * dpr}px system-ui, "Noto Sans", sans-serif`;
+      const font = `600 ${fontPx * dpr}px system-ui, "Noto Sans", sans-serif`;
       context.font = font;
       canvas.width = Math.ceil(context.measureText(place.text).width + 12 * dpr);
-      canvas.height = Math.ceil(LABEL_FONT_PX * 1.7 * dpr);
+      canvas.height = Math.ceil(fontPx * 1.7 * dpr);
       context.font = font;
       context.textAlign = 'center';
       context.textBaseline = 'middle';
@@ -67,7 +65,9 @@ class Labels {
   }
 
   draw(context, camera, strength, onlyCluster) {
-    if (camera.dpr !== this.dpr) this.prepare(camera.dpr);
+    const fontPx = window.innerWidth < NARROW_PX ? 12 : 14;
+    if (this.drawnAt !== `${camera.dpr} ${fontPx}`) this.prepare(camera.dpr, fontPx);
+    this.drawnAt = `${camera.dpr} ${fontPx}`;
     for (const place of this.places) {
       if (onlyCluster !== null && onlyCluster !== place.cluster) continue;
       const since = place.fromScale ? (camera.scale / place.fromScale - 1) / FADE : 1;

@@ -24,7 +24,10 @@ class Scene {
   }
 
   radiusPx(camera) {
-    const base = Math.max(1.25, Math.min(3.4, 130 / Math.sqrt(this.data.points.num)));
+    // Fewer pictures, or a larger screen, leave room for larger dots.
+    const sidePx = (this.extent * this.homeScale) / camera.dpr;
+    const room = (0.19 * sidePx) / Math.sqrt(this.data.points.num);
+    const base = Math.max(0.8, Math.min(3.4, room));
     const grown = base * (camera.scale / this.homeScale) ** 0.4;
     return Math.min(Math.max(base * 0.8, grown), 5) * camera.dpr;
   }

@@ -54,6 +54,15 @@ class Walks {
     return { x: left, y: low, width: Math.max(...xs) - left, height: Math.max(...ys) - low };
   }
 
+  // Where a walk leads on the whole, of length 1; upwards if it leads nowhere.
+  direction(walk) {
+    const [first, last] = [this.at(walk, 0), this.at(walk, this.numSteps - 1)];
+    const x = this.points.x[last] - this.points.x[first];
+    const y = this.points.y[last] - this.points.y[first];
+    const length = Math.hypot(x, y);
+    return length > 0 ? [x / length, y / length] : [0, 1];
+  }
+
   colour(step) {
     const first = this.times[0];
     const last = this.times[this.numSteps - 1];
@@ -205,20 +214,24 @@ class Walks {
     context.beginPath();
     context.arc(nearX, nearY, 7 * dpr, 0, 7);
     context.stroke();
+    // The enlarged picture stands ahead of the walk, where it covers nothing of the way so far.
     const side = HEAD_PX * dpr;
-    const top = y - side - 20 * dpr;
+    const [aheadX, aheadY] = this.direction(this.chosen);
+    const reach = (0.5 * side) / Math.max(Math.abs(aheadX), Math.abs(aheadY)) + 20 * dpr;
+    const [middleX, middleY] = [x + aheadX * reach, y - aheadY * reach];
     context.strokeStyle = css(this.colour(this.step));
     context.lineWidth = 2.5 * dpr;
     context.beginPath();
     context.moveTo(x, y);
-    context.lineTo(x, top + side);
+    context.lineTo(middleX, middleY);
     context.stroke();
     context.beginPath();
     context.arc(x, y, 5 * dpr, 0, 7);
     context.fillStyle = this.isOffMap[k] ? css(GROUND) : css(this.colour(this.step));
     context.fill();
     context.stroke();
-    this.drawThumbnail(context, k, this.step, x - side / 2, top, side, dpr);
+    const [left, top] = [middleX - side / 2, middleY - side / 2];
+    this.drawThumbnail(context, k, this.step, left, top, side, dpr);
   }
 }
 
