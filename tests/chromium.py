@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Any
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-
+OPTIONS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--remote-debugging-pipe",
+    "--hide-scrollbars",
+    "--no-first-run",
+    "--disable-dev-shm-usage",
+)
 # Puts the two ends where the browser looks for them, and becomes the browser. Both are moved out of
 # the way first, in case they are 4 and 3.
 WIRED = """
@@ -47,10 +55,8 @@ class Chromium:
         read_there, self._write = os.pipe()
         self._read, write_there = os.pipe()
         self._process = subprocess.Popen(
-            [sys.executable, "-c", WIRED, str(read_there), str(write_there)]
-            + [program, "--headless", "--no-sandbox", "--disable-gpu"]
-            + ["--remote-debugging-pipe", "--hide-scrollbars", "--no-first-run"]
-            + ["--disable-dev-shm-usage", f"--user-data-dir={self._profile.name}"],
+            [sys.executable, "-c", WIRED, str(read_there), str(write_there), program, *OPTIONS]
+            + [f"--user-data-dir={self._profile.name}"],
             pass_fds=(read_there, write_there),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

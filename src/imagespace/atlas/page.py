@@ -70,7 +70,7 @@ def write_page(data: PageData, path: str | Path) -> Path:
         script=script,
         script_hash=_policy_hash(script),
         data="\n".join(
-            f'<script type="text/plain" id="data-{name}">{base64.b64encode(block).decode()}</script>'
+            f'<script type="text/plain" id="data-{name}">{_base64(block)}</script>'
             for name, block in blocks.items()
         ),
     )
@@ -177,5 +177,9 @@ def _deflated(block: bytes) -> bytes:
     return zlib.compress(block, 9)
 
 
+def _base64(block: bytes) -> str:
+    return base64.b64encode(block).decode()
+
+
 def _policy_hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return "sha256-" + _base64(hashlib.sha256(text.encode()).digest())

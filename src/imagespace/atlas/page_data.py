@@ -96,7 +96,11 @@ class PageData:
             f"positions {self.positions.shape}",
             f"must be two finite numbers for each of {num} captions",
         )
-        _require(self.cluster_of.shape == (num,), f"cluster_of {self.cluster_of.shape}", f"({num},)")
+        _require(
+            self.cluster_of.shape == (num,),
+            f"cluster_of {self.cluster_of.shape}",
+            f"must be one for each of {num} captions",
+        )
         lowest, highest = int(self.cluster_of.min()), int(self.cluster_of.max())
         _require(
             lowest >= -1 and highest < len(self.cluster_names),
@@ -120,4 +124,4 @@ class PageData:
         )
         if self.walks is not None:
             low, high = int(self.walks.nearest.min()), int(self.walks.nearest.max())
-            _require(0 <= low and high < num, f"nearest {low} to {high}", f"must be below {num}")
+            _require(low >= 0 and high < num, f"nearest {low} to {high}", f"must be below {num}")
