@@ -54,9 +54,9 @@ class Chromium:
         self._number = 0
         read_there, self._write = os.pipe()
         self._read, write_there = os.pipe()
+        options = (*OPTIONS, f"--user-data-dir={self._profile.name}")
         self._process = subprocess.Popen(
-            [sys.executable, "-c", WIRED, str(read_there), str(write_there), program, *OPTIONS]
-            + [f"--user-data-dir={self._profile.name}"],
+            (sys.executable, "-c", WIRED, str(read_there), str(write_there), program, *options),
             pass_fds=(read_there, write_there),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -89,6 +89,18 @@ class Chromium:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._profile.cleanup()
+
+    def processor_seconds(self) -> float:
+        """Processor time of all the browser's processes so far (Linux)."""
+        ticks = 0
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = status.read_text().rsplit(")", 1)[1].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it has ended meanwhile
+            if int(fields[2]) == self._process.pid:  # the process group
+                ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def _receive(self, deadline: float) -> dict[str, Any]:
         while b"\0" not in self._pending:
