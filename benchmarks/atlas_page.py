@@ -33,9 +33,9 @@ RECORDER = """(() => { const times = []; window.frameTimes = times; window.isRec
   const tick = (now) => { times.push(now); if (window.isRecording) requestAnimationFrame(tick); };
   requestAnimationFrame(tick); })()"""
 
-# The walk that leads farthest: the best to look at.
+# Of the walks with a prompt the one that leads farthest: the best to look at.
 LONGEST = """atlas.walks.choose([...Array(atlas.walks.num).keys()].reduce((best, walk) => {
-  const far = (w) => atlas.walks.boxOf(w).width + atlas.walks.boxOf(w).height;
+  const far = (w) => (atlas.walks.prompts[w] ? atlas.walks.boxOf(w).width : 0);
   return far(walk) > far(best) ? walk : best; }))"""
 
 
@@ -141,7 +141,15 @@ def portraits(browser: Chromium, folder: Path, name: str) -> None:
         time.sleep(0.3)
         browser.wait_for("!atlas.isRequested")
         shot = Image.open(io.BytesIO(browser.screenshot())).convert("RGB")
-        shot.save(folder / f"{name}-{view}.png", optimize=True)
+        reduced(shot).save(folder / f"{name}-{view}.png", optimize=True)
+
+
+def reduced(shot: Image.Image) -> Image.Image:
+    """The picture in 256 colours; frequent ones count by the root, so that rare ones stay too."""
+    colours, counts = np.unique(np.asarray(shot).reshape(-1, 3), axis=0, return_counts=True)
+    weighed = np.repeat(colours, np.ceil(np.sqrt(counts)).astype(int), axis=0)
+    palette = Image.fromarray(weighed[None]).quantize(256, kmeans=3)
+    return shot.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
 def made_up(args: argparse.Namespace, random: np.random.Generator) -> PageData:

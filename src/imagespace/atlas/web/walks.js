@@ -188,8 +188,16 @@ class Walks {
         const x = camera.toScreenX(head.x) - side / 2;
         const y = camera.toScreenY(head.y) - side / 2;
         if (x < -side || y < -side || x > camera.width || y > camera.height) continue;
-        this.drawThumbnail(context, this.at(walk, this.step), this.step, x, y, side, dpr);
+        const k = this.at(walk, this.step);
+        // Many at once: no dashes, which are slow; off the map they are faint and without a frame.
+        context.globalAlpha = this.isOffMap[k] ? 0.5 : 1;
+        if (!this.isOffMap[k]) {
+          context.fillStyle = css(this.colour(this.step));
+          context.fillRect(x - 1.5 * dpr, y - 1.5 * dpr, side + 3 * dpr, side + 3 * dpr);
+        }
+        drawSprite(context, this.sprites, this.columns, this.spritePx, k, x, y, side);
       }
+      context.globalAlpha = 1;
       return;
     }
     this.drawHead(context, camera, isSmooth);
@@ -245,7 +253,8 @@ class WalksPanel {
     this.scrub.max = walks.numSteps - 1;
     this.select.append(new Option(`All ${walks.num} walks`, ALL));
     walks.prompts.forEach((prompt, walk) => {
-      this.select.append(new Option(`${walk + 1}: ${shortened(prompt, 70)}`, walk));
+      const words = shortened(prompt, 70) || '(no prompt)';
+      this.select.append(new Option(`${walk + 1}: ${words}`, walk));
     });
     this.select.addEventListener('change', () => {
       walks.choose(Number(this.select.value));
