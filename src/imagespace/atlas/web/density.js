@@ -1,6 +1,7 @@
 // Where the pictures are many: soft shading with contour lines, as on a map of heights.
 
 const SHADES = [[12, 16, 23], [19, 27, 40], [28, 41, 59], [41, 58, 80], [58, 78, 102]];
+const FINER = 4; // times the grid's resolution, for the smooth picture of it
 const CONTOURS = [0.16, 0.32, 0.5, 0.7, 0.86]; // of the root of the greatest density
 
 function shade(share) {
@@ -23,7 +24,14 @@ function densityPicture(levels, [lines, columns]) {
     }
   }
   context.putImageData(image, 0, 0);
-  return canvas;
+  // Smoothed once, with care; every later drawing can then take the fastest way.
+  const smooth = document.createElement('canvas');
+  smooth.width = FINER * columns;
+  smooth.height = FINER * lines;
+  const wide = smooth.getContext('2d');
+  wide.imageSmoothingQuality = 'high';
+  wide.drawImage(canvas, 0, 0, smooth.width, smooth.height);
+  return smooth;
 }
 
 // Marching squares (Lorensen and Cline 1987 in the plane), in map units.
@@ -70,7 +78,7 @@ class Density {
     const [xMin, xMax, yMin, yMax] = this.extent;
     const { scale } = camera;
     context.imageSmoothingEnabled = true;
-    context.imageSmoothingQuality = 'high';
+    context.imageSmoothingQuality = 'low';
     context.drawImage(
       this.picture, camera.toScreenX(xMin), camera.toScreenY(yMax),
       (xMax - xMin) * scale, (yMax - yMin) * scale,

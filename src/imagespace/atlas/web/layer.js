@@ -2,7 +2,7 @@
 // even where the processor draws the screen; it is drawn anew when its margin is used up. It lets
 // nothing through: blending a second layer over it would cost as much again in every frame.
 
-const MARGIN = 0.25; // of the screen, on each side
+const MARGIN = 0.2; // of the screen, on each side
 const STRETCH = 1.3; // beyond this a zoomed layer looks too soft, even while it moves
 
 class Layer {
