@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_edt  # type: ignore[import-untyped]
 from torch import Tensor
 
 from imagespace.atlas.canvas import (
@@ -22,6 +22,7 @@ from imagespace.atlas.canvas import (
     place_picture,
     say,
     shown,
+    side_by_side,
 )
 from imagespace.atlas.ends import Course, Report, ends
 from imagespace.atlas.plane import Plane
@@ -72,7 +73,8 @@ def basins(
     """
     if num < 5 or (num - 1) % STRIDES[0]:
         raise UserError(f"grid {num}", "must be 4 n + 1 and at least 5", "Use 17, 33 or 65")
-    plane = Plane.through(*noises, radius=noises[0].numel() ** 0.5 if spherical else None)
+    a, b, c = noises
+    plane = Plane.through(a, b, c, radius=a.numel() ** 0.5 if spherical else None)
     u, v = plane.grid(num)
     sigma = denoiser.schedule.sigma(torch.tensor(course.times[0]))
     kinds = np.full((num, num), -1, dtype=np.int64)
@@ -169,7 +171,7 @@ def basins_view(
     rows = -(-len(found) // columns)
     side = 6.2 if columns == 1 else 4.4
     figure = new_figure(side * columns + 2.2, side * rows + 1.0)
-    panels, legend_part = figure.subfigures(1, 2, width_ratios=[side * columns, 2.0])
+    panels, legend_part = side_by_side(figure, [side * columns, 2.0])
     axes = panels.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes[len(found) :]:
         axis.set_axis_off()
@@ -177,7 +179,7 @@ def basins_view(
     for axis, (label, denoiser), one in zip(axes, shown_under, found, strict=False):
         _draw(axis, label, denoiser, one, course, colours, seeds, side)
         alone = new_figure(8.2, 6.4)
-        left, right = alone.subfigures(1, 2, width_ratios=[6.2, 2.0])
+        left, right = side_by_side(alone, [6.2, 2.0])
         _draw(left.add_subplot(), label, denoiser, one, course, colours, seeds, 6.2)
         _legend(right.add_subplot(), order, one.kinds, colours, reading)
         frames.append(frame(alone))
@@ -217,7 +219,7 @@ def basins_view(
             for (label, _), one in zip(shown_under, found, strict=True)
         },
         "kinds": {
-            label: int(len(np.unique(one.kinds)))
+            label: len(np.unique(one.kinds))
             for (label, _), one in zip(shown_under, found, strict=True)
         },
     }
@@ -236,7 +238,9 @@ def _draw(
     side: float,
 ) -> None:
     rest = to_rgb(REST)
-    picture = np.array([[to_rgb(colours[k]) if k in colours else rest for k in r] for r in one.kinds])
+    picture = np.array(
+        [[to_rgb(colours[k]) if k in colours else rest for k in r] for r in one.kinds]
+    )
     u, v = one.u.numpy(), one.v.numpy()
     half = (u[1] - u[0]) / 2
     edges = (u[0] - half, u[-1] + half, v[0] - half, v[-1] + half)
@@ -253,7 +257,9 @@ def _draw(
             place = (float(u[column]), float(v[row]))
             place_picture(axis, shown(x), place, side * 7.2, colours.get(kind, REST))
     for seed, (x, y) in zip(seeds, one.plane.corners.tolist(), strict=True):
-        axis.plot(x, y, "o", markersize=8, markerfacecolor="white", markeredgecolor="black", zorder=6)
+        axis.plot(
+            x, y, "o", markersize=8, markerfacecolor="white", markeredgecolor="black", zorder=6
+        )
         axis.annotate(
             f"seed {seed}",
             (x, y),

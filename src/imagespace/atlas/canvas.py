@@ -2,12 +2,13 @@
 
 import io
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from numpy.typing import NDArray
 from PIL import Image
@@ -26,6 +27,12 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height))
     figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
     return figure
+
+
+def side_by_side(figure: Figure, widths: Sequence[float]) -> tuple[SubFigure, SubFigure]:
+    """The left and the right part of a figure, with widths in this ratio."""
+    left, right = np.ravel(figure.subfigures(1, 2, width_ratios=widths))
+    return left, right
 
 
 def say(figure: Figure, sentence: str) -> None:

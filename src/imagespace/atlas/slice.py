@@ -1,5 +1,6 @@
 """The field on a slice: at every point of a plane, which way the model would go, exactly."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from imagespace.atlas.canvas import (
     place_picture,
     say,
     show_picture,
+    side_by_side,
     shown,
 )
 from imagespace.atlas.ends import Report, answers
@@ -112,10 +114,12 @@ def slice_view(
                 report(done + now, total)
 
         slices.append(slice_at(denoiser, pictures, time, eps, num, told))
+    alpha = float(denoiser.schedule.alpha(torch.tensor(t)))
     sentence = (
         f"Arrows: the part in the plane of x0_hat - x_t at noise level t = {t:g}, exact at every "
-        "point; they are drawn at one scale. Background: how much of the whole vector's length "
-        "that part is. Every point is a mixture of the three pictures with the same noise."
+        "point, at one scale. Background: how much of the whole vector's length that part is. "
+        "Every point is a mixture of the three pictures with the same noise; x_t holds "
+        f"{alpha:.2g} of a picture, so that the clean ones lie farther out."
     )
     frames = [frame(_figure(denoiser, one, pictures, names, "")) for one in slices[1:]]
     figure = _figure(denoiser, slices[0], pictures, names, sentence)
@@ -138,7 +142,7 @@ def _figure(
     denoiser: Denoiser, one: Slice, pictures: Tensor, names: Sequence[str], sentence: str
 ) -> Figure:
     figure = new_figure(9.2, 6.9 if sentence else 6.2)
-    left, right = figure.subfigures(1, 2, width_ratios=[3.4, 1])
+    left, right = side_by_side(figure, [3.4, 1])
     axis = left.add_subplot()
     image = axis.pcolormesh(
         one.u.numpy(),
@@ -146,7 +150,7 @@ def _figure(
         one.share.numpy(),
         cmap="cividis",
         vmin=0,
-        vmax=1,
+        vmax=max(0.1, math.ceil(float(one.share.max()) * 10) / 10),
         shading="gouraud",
         rasterized=True,
     )
@@ -196,9 +200,8 @@ def draw_arrows(axis: Axes, one: Slice, num: int = NUM_ARROWS) -> None:
         linewidth=0.3,
     )
     axis.set_aspect("equal")
-    half = cell / 2
-    axis.set_xlim(u[0] - half, u[-1] + half)
-    axis.set_ylim(v[0] - half, v[-1] + half)
+    axis.set_xlim(float(one.u[0]), float(one.u[-1]))
+    axis.set_ylim(float(one.v[0]), float(one.v[-1]))
 
 
 def draw_corners(axis: Axes, one: Slice, pictures: Tensor, size: float = 46) -> None:

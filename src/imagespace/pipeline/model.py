@@ -273,10 +273,13 @@ class Model:
     ) -> PromptedDenoiser:
         """The denoiser that a prompt is drawn with, for batches of any size; errors of `settings`.
 
-        What looks at many points of the space at once asks it.
+        What looks at many points of the space at once asks it. Without a prompt it is the model's
+        answer to no words, which nothing guides.
         """
+        if not prompt and not negative:
+            return PromptedDenoiser(self.schedule, lambda size: self.denoiser([""] * size))
         (settings,) = self.settings(prompt, negative=negative, **sampling)
-        return PromptedDenoiser(self, settings)
+        return PromptedDenoiser(self.schedule, lambda size: self.guided([settings] * size))
 
     def field(self, name: str, x_t: Tensor, t: float, prompt: str = "") -> Tensor:
         """What the model answers at points x_t [B, ...] and time t, shaped as x_t.

@@ -1,29 +1,25 @@
 """A model under one prompt, as a denoiser of batches of any size."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from torch import Tensor
 
 from imagespace.diffusion.denoiser import Denoiser
-from imagespace.pipeline.settings import PictureSettings
-
-if TYPE_CHECKING:
-    from imagespace.pipeline.model import Model
+from imagespace.diffusion.schedule import Schedule
 
 
 class PromptedDenoiser(Denoiser):
-    """x0_hat of `model` with the prompt and guidance of `settings`, for x_t [B, ...] of any B.
+    """x0_hat for x_t [B, ...] of any B, where `of_size(B)` answers for batches of one size alone.
 
-    `Model.guided` holds one prompt for each picture of one batch; this holds one for all batches.
+    A network's condition has one row for each picture of a batch: this holds one prompt for all.
     """
 
-    def __init__(self, model: "Model", settings: PictureSettings) -> None:
-        self.schedule = model.schedule
-        self._model, self._settings = model, settings
+    def __init__(self, schedule: Schedule, of_size: Callable[[int], Denoiser]) -> None:
+        self.schedule, self._of_size = schedule, of_size
         self._by_size: dict[int, Denoiser] = {}
 
     def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
         size = len(x_t)
         if size not in self._by_size:
-            self._by_size[size] = self._model.guided([self._settings] * size)
+            self._by_size[size] = self._of_size(size)
         return self._by_size[size](x_t, t)
