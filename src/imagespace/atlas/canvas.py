@@ -31,8 +31,8 @@ def new_figure(width: float, height: float) -> Figure:
 
 def side_by_side(figure: Figure, widths: Sequence[float]) -> tuple[SubFigure, SubFigure]:
     """The left and the right part of a figure, with widths in this ratio."""
-    left, right = np.ravel(figure.subfigures(1, 2, width_ratios=widths))
-    return left, right
+    grid = figure.add_gridspec(1, 2, width_ratios=widths)
+    return figure.add_subfigure(grid[0]), figure.add_subfigure(grid[1])
 
 
 def say(figure: Figure, sentence: str) -> None:

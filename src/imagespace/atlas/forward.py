@@ -20,8 +20,8 @@ from imagespace.atlas.canvas import (
     place_picture,
     say,
     show_picture,
-    side_by_side,
     shown,
+    side_by_side,
 )
 from imagespace.atlas.plane import Plane
 from imagespace.atlas.view import View
@@ -89,7 +89,8 @@ def forward_view(
     times = torch.linspace(0, 1, NUM_SHOWN).tolist()
     eps = picture_noise(tuple(pictures[0].shape), seed, "forward", [0])[0]
     figure = new_figure(11.0, 8.9)
-    top, bottom = np.ravel(figure.subfigures(2, 1, height_ratios=[3.3, 4.6]))
+    grid = figure.add_gridspec(2, 1, height_ratios=[3.3, 4.6])
+    top, bottom = figure.add_subfigure(grid[0]), figure.add_subfigure(grid[1])
     panels = top.subplots(len(pictures), NUM_SHOWN)
     for row, x_0 in enumerate(pictures):
         for column, t in enumerate(times):

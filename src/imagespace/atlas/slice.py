@@ -18,8 +18,8 @@ from imagespace.atlas.canvas import (
     place_picture,
     say,
     show_picture,
-    side_by_side,
     shown,
+    side_by_side,
 )
 from imagespace.atlas.ends import Report, answers
 from imagespace.atlas.plane import Plane

@@ -353,7 +353,8 @@ def _denoiser(
     if not 0 <= guidance <= 100:
         raise UserError(f"--guidance {guidance:g}", "must be from 0 to 100", "Use about 3")
     with plain_warnings():
-        return model.prompted(prompt, **{**options, "guidance": guidance})
+        guided: SamplingOptions = {**options, "guidance": guidance}
+        return model.prompted(prompt, **guided)
 
 
 def _reading(model: "Model", pictures: tuple[str, str, str] | None, data: Path | None) -> "Reading":
