@@ -298,7 +298,9 @@ def test_forward_from_files_writes_the_figure_and_its_numbers(tmp_path):
         (["commitment", "--other", "tree"], "no --prompt"),
         (["points", "glyphs"], "draws pictures, not points"),
         (["forward", "--pictures", "a.png", "b.png", "c.png"], "no such picture"),
-        (["commitment", "--out", "c.webp", "--steps", "0"], "1 to 1000"),
+        (["commitment", "--steps", "0"], "1 to 1000"),
+        (["commitment", "--out", "c.webp"], "does not move"),
+        (["basins", "--out", "b.webp"], "more than once"),
     ],
 )
 def test_a_mistake_is_one_plain_line(words, rule, tmp_path, monkeypatch, capsys):

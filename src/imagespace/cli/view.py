@@ -80,6 +80,12 @@ def basins(
     if grid < 5 or (grid - 1) % 4:
         raise UserError(f"--grid {grid}", "must be 4 n + 1 and at least 5", "Use 17, 33 or 65")
     _check_steps(steps)
+    if _is_film(target) and len(prompt or [""]) * len(guidance or [1.0]) < 2:
+        raise UserError(
+            f"--out {target}",
+            "a film of basins shows one prompt or guidance after the other",
+            "Give --prompt or --guidance more than once, or name a .png",
+        )
     if len(set(seeds)) < 3:
         raise UserError("--seeds", "must be three different ones", "Use 0 1 2")
     import torch
@@ -222,6 +228,8 @@ def commitment(
 ) -> None:
     """Fork a walk at every step: from which on is it settled what it will draw?"""
     target = _target(out, "commitment", overwrite, numbers)
+    if _is_film(target):
+        raise UserError(f"--out {target}", "this view does not move", "Name a .png, .svg or .pdf")
     _check_steps(steps)
     if forks < 2:
         raise UserError(f"--forks {forks}", "must be at least 2", "Use 16")
