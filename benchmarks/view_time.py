@@ -1,8 +1,8 @@
 """How long basins and forks take, and how often a short walk ends in the kind of a long one.
 
 Seconds are of the processor (one core where OMP_NUM_THREADS=1), so that a busy machine counts
-alike. `alike` is the share of the same noises whose short walk ends in the radical of the long one,
-with its 95 % interval; `walks_4096` is what a grid of 65 x 65 would need if every noise were walked.
+alike. `alike` is the share of the same noises whose short walk ends in the radical of the long
+one, with its 95 % interval; `walks_4096` is what 4,096 noises would need, each one walked.
 
 Run: OMP_NUM_THREADS=1 python benchmarks/view_time.py [--noises 64] [--prompt fish]
 """

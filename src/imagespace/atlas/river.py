@@ -16,7 +16,7 @@ from imagespace.diffusion.denoiser import Denoiser
 from imagespace.diffusion.samplers import Heun, walk
 from imagespace.diffusion.spacing import uniform
 
-NUM_WALKERS = 20_001
+NUM_WALKERS = 4_001
 NUM_PATHS = 41
 NUM_BINS = 240
 NUM_FRAMES = 25
