@@ -6,7 +6,7 @@ from types import FrameType
 
 import typer
 
-from imagespace.cli import evaluate, field, generate, lab, models, pictures, train
+from imagespace.cli import evaluate, field, generate, lab, models, pictures, train, view
 from imagespace.errors import UserError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("field")(field.field)
 app.command("likelihood")(field.likelihood)
 app.add_typer(lab.app, name="lab")
 app.add_typer(pictures.app, name="pictures")
+app.add_typer(view.app, name="view")
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ from imagespace.errors import UserError
 from imagespace.networks.build import Network
 from imagespace.networks.perceptron import PerceptronConfig
 from imagespace.pipeline.drawn import Pictures, to_pixels
+from imagespace.pipeline.prompted import PromptedDenoiser
 from imagespace.pipeline.settings import (
     PictureSettings,
     PromptWarning,
@@ -266,6 +267,19 @@ class Model:
             bad = self.denoiser([s.negative for s in settings])
         interval, rescale = sampling.guidance_interval, sampling.guidance_rescale
         return Guidance(good, bad, sampling.guidance, interval, rescale)
+
+    def prompted(
+        self, prompt: str = "", negative: str = "", **sampling: Unpack[SamplingOptions]
+    ) -> PromptedDenoiser:
+        """The denoiser that a prompt is drawn with, for batches of any size; errors of `settings`.
+
+        What looks at many points of the space at once asks it. Without a prompt it is the model's
+        answer to no words, which nothing guides.
+        """
+        if not prompt and not negative:
+            return PromptedDenoiser(self.schedule, lambda size: self.denoiser([""] * size))
+        (settings,) = self.settings(prompt, negative=negative, **sampling)
+        return PromptedDenoiser(self.schedule, lambda size: self.guided([settings] * size))
 
     def field(self, name: str, x_t: Tensor, t: float, prompt: str = "") -> Tensor:
         """What the model answers at points x_t [B, ...] and time t, shaped as x_t.

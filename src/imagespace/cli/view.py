@@ -1,0 +1,466 @@
+"""`imagespace view`: exact slices of the space, and walks on them, as pictures and films."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from imagespace.cli.output import check_out_file, free_name, plain_warnings
+from imagespace.cli.progress import progress_bar
+from imagespace.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from imagespace.atlas.reading import Reading
+    from imagespace.atlas.view import View
+    from imagespace.diffusion.denoiser import Denoiser
+    from imagespace.pipeline import Model, SamplingOptions
+
+app = typer.Typer(
+    help="Look at the space itself: basins, slices, hills, clouds, forks, points.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+MODEL = Annotated[str, typer.Argument(help="A model's name, run folder or file.")]
+OUT = Annotated[Path | None, typer.Option(help=".png, .svg, .pdf, or .webp and .gif for the film.")]
+NUMBERS = Annotated[Path | None, typer.Option(help="Also write the numbers as this .json.")]
+OVERWRITE = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
+PICTURES = Annotated[
+    tuple[str, str, str],
+    typer.Option(
+        help="Three: files; rows or captions of --data; or prompts that the model draws first."
+    ),
+]
+DATA = Annotated[Path | None, typer.Option(help="A picture folder to take --pictures from.")]
+PROMPT = Annotated[str, typer.Option(help="Under this prompt; none by default.")]
+AT = Annotated[float, typer.Option(help="Time: above 0 (clean) to 1 (noise).")]
+SEED = Annotated[int, typer.Option(help="Of the noise.")]
+GUIDANCE = Annotated[float, typer.Option(help="Pull of the prompt; 1 is off.")]
+
+THREE = ("fish", "tree", "horse")
+FILM_TIMES = (0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4, 0.35, 0.3)
+STEPS_OF_A_DRAWING = 12
+
+
+@app.command("basins")
+def basins(
+    model: MODEL = "glyphs",
+    prompt: Annotated[
+        list[str] | None, typer.Option(help="One panel each; may be given again.")
+    ] = None,
+    guidance: Annotated[
+        list[float] | None, typer.Option(help="One panel each; may be given again.")
+    ] = None,
+    seeds: Annotated[tuple[int, int, int], typer.Option(help="Of the slice's three noises.")] = (
+        0,
+        1,
+        2,
+    ),
+    grid: Annotated[int, typer.Option(help="Noises a side: 4 n + 1.")] = 33,
+    steps: Annotated[int, typer.Option(help="Of each walk.")] = 4,
+    sampler: Annotated[str, typer.Option(help="dpmpp_2m, ddim, euler or heun.")] = "dpmpp_2m",
+    walk_all: Annotated[
+        bool, typer.Option("--all", help="Walk every noise, not only those near borders.")
+    ] = False,
+    pictures: Annotated[
+        tuple[str, str, str] | None,
+        typer.Option(help="Colour by the nearest of these three, instead of by radicals."),
+    ] = None,
+    data: DATA = None,
+    out: OUT = None,
+    numbers: NUMBERS = None,
+    overwrite: OVERWRITE = False,
+) -> None:
+    """A slice of noise space, each noise coloured by what its walk ends in."""
+    target = _target(out, "basins", overwrite, numbers)
+    if grid < 5 or (grid - 1) % 4:
+        raise UserError(f"--grid {grid}", "must be 4 n + 1 and at least 5", "Use 17, 33 or 65")
+    _check_steps(steps)
+    if _is_film(target) and len(prompt or [""]) * len(guidance or [1.0]) < 2:
+        raise UserError(
+            f"--out {target}",
+            "a film of basins shows one prompt or guidance after the other",
+            "Give --prompt or --guidance more than once, or name a .png",
+        )
+    if len(set(seeds)) < 3:
+        raise UserError("--seeds", "must be three different ones", "Use 0 1 2")
+    import torch
+
+    from imagespace.atlas.basins import basins_view
+    from imagespace.atlas.ends import check_deterministic, course_of
+    from imagespace.randomness import picture_noise
+
+    loaded = _model_of_pictures(model)
+    options: SamplingOptions = {"sampler": sampler, "num_steps": steps}
+    check_deterministic(loaded, options)
+    reading = _reading(loaded, pictures, data)
+    shown: list[tuple[str, Denoiser]] = []
+    for words in prompt or [""]:
+        for strength in guidance or [1.0]:
+            label = words or "no prompt"
+            if words and guidance:
+                label += f", guidance {strength:g}"
+            shown.append((label, _denoiser(loaded, words, strength, options)))
+    shape = loaded.config.network.sample_shape
+    noises = torch.cat([picture_noise(shape, seed, "start", [0]) for seed in seeds])
+    course = course_of(loaded, options)
+    with progress_bar("noises") as report:
+        view = basins_view(shown, noises, seeds, course, reading, grid, walk_all, report)
+    _finish(view, target, numbers)
+
+
+@app.command("slice")
+def slice_(
+    model: MODEL = "glyphs",
+    pictures: PICTURES = THREE,
+    data: DATA = None,
+    prompt: PROMPT = "",
+    guidance: GUIDANCE = 1.0,
+    at: AT = 0.6,
+    grid: Annotated[int, typer.Option(help="Points a side.")] = 17,
+    seed: SEED = 0,
+    out: OUT = None,
+    numbers: NUMBERS = None,
+    overwrite: OVERWRITE = False,
+) -> None:
+    """The field on the plane through three pictures: arrows, and how much of them lies in it."""
+    _on_a_plane(
+        "slice", model, pictures, data, prompt, guidance, at, grid, seed, out, numbers, overwrite
+    )
+
+
+@app.command("hill")
+def hill(
+    model: MODEL = "glyphs",
+    pictures: PICTURES = THREE,
+    data: DATA = None,
+    prompt: PROMPT = "",
+    guidance: GUIDANCE = 1.0,
+    at: AT = 0.6,
+    grid: Annotated[int, typer.Option(help="Points a side.")] = 25,
+    seed: SEED = 0,
+    out: OUT = None,
+    numbers: NUMBERS = None,
+    overwrite: OVERWRITE = False,
+) -> None:
+    """The plane through three pictures with the likelihood as its height (an estimate)."""
+    _on_a_plane(
+        "hill", model, pictures, data, prompt, guidance, at, grid, seed, out, numbers, overwrite
+    )
+
+
+def _on_a_plane(
+    kind: str,
+    model: str,
+    pictures: tuple[str, str, str],
+    data: Path | None,
+    prompt: str,
+    guidance: float,
+    at: float,
+    grid: int,
+    seed: int,
+    out: Path | None,
+    numbers: Path | None,
+    overwrite: bool,
+) -> None:
+    target = _target(out, kind, overwrite, numbers)
+    if grid < 3:
+        raise UserError(f"--grid {grid}", "must be at least 3", "Use 17")
+    if not 0 < at < 1:
+        raise UserError(f"--at {at:g}", "must be above 0 and below 1", "Use about 0.6")
+    from imagespace.atlas.hill import hill_view
+    from imagespace.atlas.slice import slice_view
+    from imagespace.randomness import picture_noise
+
+    loaded = _model_of_pictures(model)
+    denoiser = _denoiser(loaded, prompt, guidance, {})
+    x, names = _pictures(loaded, pictures, data, seed)
+    eps = picture_noise(loaded.config.network.sample_shape, seed, "slice", [0])[0]
+    film_times = FILM_TIMES if _is_film(target) else ()
+    make = slice_view if kind == "slice" else hill_view
+    with progress_bar("points") as report:
+        view = make(denoiser, x, names, at, eps, grid, film_times, report)
+    _finish(view, target, numbers)
+
+
+@app.command("forward")
+def forward(
+    model: MODEL = "glyphs",
+    pictures: PICTURES = THREE,
+    data: DATA = None,
+    seed: SEED = 0,
+    out: OUT = None,
+    numbers: NUMBERS = None,
+    overwrite: OVERWRITE = False,
+) -> None:
+    """Three pictures dissolving into noise, and where their clouds are meanwhile."""
+    target = _target(out, "forward", overwrite, numbers)
+    from imagespace.atlas.forward import forward_view
+
+    loaded = _model_of_pictures(model)
+    x, names = _pictures(loaded, pictures, data, seed)
+    view = forward_view(loaded.schedule, x, names, seed, film=_is_film(target))
+    _finish(view, target, numbers)
+
+
+@app.command("commitment")
+def commitment(
+    model: MODEL = "glyphs",
+    prompt: PROMPT = "",
+    other: Annotated[str, typer.Option(help="Also change the prompt to this one.")] = "",
+    guidance: GUIDANCE = 1.0,
+    seed: SEED = 0,
+    steps: Annotated[int, typer.Option(help="Of the walk.")] = 8,
+    forks: Annotated[int, typer.Option(help="At each step.")] = 16,
+    sampler: Annotated[str, typer.Option(help="Of the walk; forks go on with ddpm.")] = "ddim",
+    pictures: Annotated[
+        tuple[str, str, str] | None,
+        typer.Option(help="Tell ends apart by the nearest of these three, not by radicals."),
+    ] = None,
+    data: DATA = None,
+    out: OUT = None,
+    numbers: NUMBERS = None,
+    overwrite: OVERWRITE = False,
+) -> None:
+    """Fork a walk at every step: from which on is it settled what it will draw?"""
+    target = _target(out, "commitment", overwrite, numbers)
+    if _is_film(target):
+        raise UserError(f"--out {target}", "this view does not move", "Name a .png, .svg or .pdf")
+    _check_steps(steps)
+    if forks < 2:
+        raise UserError(f"--forks {forks}", "must be at least 2", "Use 16")
+    if other and not prompt:
+        raise UserError("--other", "there is no --prompt to change from", "Give one")
+    from imagespace.atlas.commitment import commitment_view, fork, switch
+    from imagespace.atlas.ends import check_deterministic, course_of
+    from imagespace.randomness import picture_noise
+
+    loaded = _model_of_pictures(model)
+    options: SamplingOptions = {"sampler": sampler, "num_steps": steps}
+    check_deterministic(loaded, options)
+    has_judge = loaded.config.name == "glyphs" or pictures is not None
+    if other and not has_judge:
+        raise UserError(
+            "--other", "nothing tells which prompt wins", "Name three --pictures to tell ends by"
+        )
+    reading = _reading(loaded, pictures, data) if has_judge else None
+    course = course_of(loaded, options)
+    fork_course = course_of(loaded, {"sampler": "ddpm", "num_steps": steps})
+    first = _denoiser(loaded, prompt, guidance, options)
+    shape = loaded.config.network.sample_shape
+    noises = picture_noise(shape, seed, "commitment", range(forks))
+    with progress_bar("steps") as report:
+        found = fork(first, noises[0], course, fork_course, forks, seed, report)
+    switched = None
+    if other:
+        second = _denoiser(loaded, other, guidance, options)
+        with progress_bar("changes of prompt") as report:
+            switched = switch(first, second, noises, course, report)
+    view = commitment_view(found, reading, prompt or "no prompt", switched, other)
+    _finish(view, target, numbers)
+
+
+@app.command("points")
+def points(
+    model: Annotated[str, typer.Argument(help="A run folder or file of a model of points.")],
+    data: Annotated[
+        str | None, typer.Option(help="The true points: a named set, a drawing or a .csv.")
+    ] = None,
+    grid: Annotated[int, typer.Option(help="Points a side, in the plane.")] = 61,
+    steps: Annotated[int, typer.Option(help="Of each walk.")] = 100,
+    seed: SEED = 0,
+    out: OUT = None,
+    numbers: NUMBERS = None,
+    overwrite: OVERWRITE = False,
+) -> None:
+    """The whole space of a model of points: density, field and paths, on a line or in the plane."""
+    target = _target(out, "points", overwrite, numbers)
+    _check_steps(steps)
+    if grid < 11:
+        raise UserError(f"--grid {grid}", "must be at least 11", "Use 61")
+    from imagespace.atlas.point_field import point_field_view
+    from imagespace.atlas.river import river_view
+    from imagespace.pipeline import load
+    from imagespace.points import load_points
+
+    loaded = load(model)
+    shape = loaded.config.network.sample_shape
+    if len(shape) != 1:
+        raise UserError(
+            f"model {model}", "draws pictures, not points", "Use another view, such as basins"
+        )
+    if shape[0] > 2:
+        raise UserError(
+            f"model {model}", f"has {shape[0]} dimensions", "Name a model of one or two"
+        )
+    true = None if data is None else load_points(data)
+    if true is not None and true.shape[1] != shape[0]:
+        raise UserError(
+            f"--data {data}",
+            f"has points of {true.shape[1]} values, the model of {shape[0]}",
+            "Name what it was trained on",
+        )
+    denoiser = loaded.prompted()
+    film = _is_film(target)
+    with progress_bar("times") as report:
+        if shape[0] == 1:
+            view = river_view(denoiser, true, steps, film)
+        else:
+            view = point_field_view(denoiser, true, grid, steps, seed, film, report)
+    _finish(view, target, numbers)
+
+
+def _target(out: Path | None, kind: str, overwrite: bool, numbers: Path | None) -> Path:
+    """The file to write; its name and place are checked before any work."""
+    from imagespace.atlas.view import FIGURE_SUFFIXES
+    from imagespace.pictures.film import FILM_SUFFIXES
+
+    target = out or free_name(Path(), f"view {kind}", ".png")
+    suffixes = FIGURE_SUFFIXES + FILM_SUFFIXES
+    if target.suffix.lower() not in suffixes:
+        raise UserError(
+            f"--out {target}", "must be a figure or a film", f"Name it with {', '.join(suffixes)}"
+        )
+    check_out_file(target, overwrite)
+    if numbers is not None:
+        if numbers.suffix.lower() != ".json":
+            raise UserError(f"--numbers {numbers}", "numbers are JSON", "Name a .json file")
+        check_out_file(numbers, overwrite)
+    return target
+
+
+def _is_film(target: Path) -> bool:
+    from imagespace.pictures.film import FILM_SUFFIXES
+
+    return target.suffix.lower() in FILM_SUFFIXES
+
+
+def _check_steps(steps: int) -> None:
+    if not 1 <= steps <= 1000:
+        raise UserError(f"--steps {steps}", "a walk has 1 to 1000 steps", "Use about 8")
+
+
+def _model_of_pictures(name: str) -> "Model":
+    from imagespace.pipeline import load
+
+    loaded = load(name)
+    if len(loaded.config.network.sample_shape) != 3:
+        raise UserError(
+            f"model {name}", "draws points, not pictures", "Use: imagespace view points"
+        )
+    return loaded
+
+
+def _denoiser(
+    model: "Model", prompt: str, guidance: float, options: "SamplingOptions"
+) -> "Denoiser":
+    if not 0 <= guidance <= 100:
+        raise UserError(f"--guidance {guidance:g}", "must be from 0 to 100", "Use about 3")
+    with plain_warnings():
+        guided: SamplingOptions = {**options, "guidance": guidance}
+        return model.prompted(prompt, **guided)
+
+
+def _reading(model: "Model", pictures: tuple[str, str, str] | None, data: Path | None) -> "Reading":
+    """What tells ends apart: the radical judge, or the nearest of the pictures given."""
+    from imagespace.atlas.reading import NearestReading, RadicalReading
+
+    if pictures is not None:
+        return NearestReading(*_pictures(model, pictures, data, 0))
+    if model.config.name != "glyphs":
+        raise UserError(
+            f"model {model.source}",
+            "does not draw glyphs: no judge names its pictures",
+            "Name three --pictures to colour by, with --data for rows or captions",
+        )
+    return RadicalReading()
+
+
+def _pictures(
+    model: "Model", wanted: tuple[str, str, str], data: Path | None, seed: int
+) -> tuple["Tensor", list[str]]:
+    """Three pictures [3, C, H, W] and their names: files, rows or captions of a folder, drawings.
+
+    A word that is no file, without a folder, is drawn by the model first, from `seed`.
+    """
+    import torch
+
+    from imagespace.pipeline import from_pixels, start_from
+    from imagespace.pipeline.start import start_tensors
+
+    network = model.config.network
+    folder = None
+    if data is not None:
+        from imagespace.evaluation.subject import pictures_of
+
+        with progress_bar("reading pictures") as report:
+            folder = pictures_of(model, data, report)
+    found, names = [], []
+    for word in wanted:
+        path = Path(word)
+        if folder is None and (path.is_file() or path.suffix):
+            found.append(start_tensors(start_from(path), network)[0])
+            names.append(path.stem)
+        elif folder is None:
+            if model.encoder is None:
+                raise UserError(
+                    f"picture {word!r}", "is no file, and this model draws no words", "Name a file"
+                )
+            with plain_warnings():
+                steps = model.walk(word, 1, seed, num_steps=STEPS_OF_A_DRAWING, sampler="dpmpp_2m")
+                x = list(steps)[-1].x_next[0]
+            found.append(x.clamp(-1, 1))
+            names.append(word)
+        else:
+            row = _row(word, folder.captions, folder.alternatives)
+            found.append(from_pixels(folder.pixels[row : row + 1].copy())[0])
+            names.append(folder.captions[row].split(";")[0][:24])
+    return torch.stack(found), names
+
+
+def _row(word: str, captions: list[str], alternatives: list[list[str]]) -> int:
+    if word.isdecimal():
+        if int(word) < len(captions):
+            return int(word)
+        raise UserError(f"row {word}", f"the folder has {len(captions):,}", "Name an earlier one")
+    for row, caption in enumerate(captions):
+        if word == caption or word in alternatives[row]:
+            return row
+    for row, caption in enumerate(captions):
+        if word.lower() in caption.lower():
+            return row
+    raise UserError(f"picture {word!r}", "no caption of the folder has it", "Name a row's number")
+
+
+def _finish(view: "View", target: Path, numbers: Path | None) -> None:
+    view.save(target)
+    if numbers is not None:
+        numbers.write_text(json.dumps(dict(view.numbers), indent=1) + "\n", encoding="utf-8")
+        print(numbers)
+    for line in _lines(view.numbers):
+        print(line)
+    print(target)
+
+
+def _lines(numbers: Mapping[str, Any], before: str = "") -> list[str]:
+    """The numbers, one plain line each."""
+    lines = []
+    for key, value in numbers.items():
+        name = f"{before}{key.replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            lines += _lines(value, f"{name}: ")
+        elif isinstance(value, list):
+            lines.append(f"{name}: {', '.join(_plain(one) for one in value)}")
+        else:
+            lines.append(f"{name}: {_plain(value)}")
+    return lines
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "none" if value is None else str(value)

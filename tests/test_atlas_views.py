@@ -1,0 +1,315 @@
+"""Exact views: basins, the hill, the clouds, forks and toys against closed forms."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from imagespace.atlas.basins import basins, basins_view
+from imagespace.atlas.commitment import commitment_view, fork, switch
+from imagespace.atlas.ends import Course, course_of, ends
+from imagespace.atlas.forward import cloud_at, forward_view
+from imagespace.atlas.hill import hill_of, hill_view
+from imagespace.atlas.plane import Plane
+from imagespace.atlas.point_field import point_field, point_field_view
+from imagespace.atlas.reading import NearestReading
+from imagespace.atlas.river import river, river_view
+from imagespace.atlas.slice import slice_at, slice_view
+from imagespace.cli import main
+from imagespace.diffusion.exact import ExactGaussian, ExactMixture, ExactPictures
+from imagespace.diffusion.samplers import DDIM, DDPM, DPMSolverPP2M, Euler
+from imagespace.diffusion.schedule import Cosine, DDPMLinear, RectifiedFlow
+from imagespace.diffusion.spacing import step_times
+from imagespace.randomness import picture_noise
+
+FLOW = RectifiedFlow()
+
+
+def draw(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def course(num_steps, sampler=DDIM, schedule=FLOW):
+    return Course(step_times(num_steps, schedule), sampler)
+
+
+@pytest.mark.parametrize("sampler", [DDIM, Euler, DPMSolverPP2M])
+def test_two_pictures_share_noise_space_by_the_hyperplane_between_them(sampler):
+    """The flow of two equal points keeps to its side of (x - alpha (a + b) / 2) . (a - b) = 0."""
+    a, b = draw(2, 1, 3, 3, seed=1)
+    two = torch.stack([a, b])
+    denoiser, reading = ExactPictures(FLOW, two), NearestReading(two, ["a", "b"])
+    noises = draw(3, 1, 3, 3, seed=2)
+    found = basins(denoiser, noises, course(10, sampler), reading, num=17, walk_all=True)
+    x_1 = found.plane.grid_points(found.u, found.v)
+    side = ((x_1 * (b - a)).flatten(1).sum(dim=1) > 0).long().reshape(17, 17)
+    assert found.kinds.tolist() == side.tolist()
+    assert {0, 1} == set(found.kinds.ravel().tolist())
+    # Fewer walks find the same: between four that ended alike there is nothing else here.
+    fewer = basins(denoiser, noises, course(10, sampler), reading, num=17)
+    assert fewer.kinds.tolist() == side.tolist()
+    assert fewer.walked.sum() < 17 * 17
+    assert fewer.num_right == fewer.num_checked > 0
+
+
+class Still(ExactGaussian):
+    """Sees each point where it stands: the walk of one step ends where it began."""
+
+    def __call__(self, x_t, t):
+        return x_t
+
+
+class Island:
+    """Kind 1 within `radius` of `centre`, else 0."""
+
+    what = "kinds"
+
+    def __init__(self, centre, radius):
+        self.centre, self.radius = centre, radius
+
+    def __call__(self, x):
+        return ((x - self.centre).norm(dim=1) < self.radius).long()
+
+    def name(self, number):
+        return str(number)
+
+
+def test_an_island_between_four_walked_points_is_missed_and_the_check_tells():
+    three = torch.tensor([[-3.0, -3.0], [3.0, -3.0], [0.0, 3.0]])
+    plane = Plane.through(*three)
+    u, v = plane.grid(17)
+    # Nine points around (6, 6), of which none is on the coarse grid of every fourth.
+    island = Island(plane.points(u[6:7], v[6:7]), 1.5 * float(u[1] - u[0]))
+    denoiser, way = Still(FLOW, torch.zeros(2), 1.0), Course([1.0, 0.0], DDIM)
+    found = basins(denoiser, three, way, island, num=17, spherical=False)
+    everywhere = basins(denoiser, three, way, island, num=17, spherical=False, walk_all=True)
+    assert everywhere.kinds.sum() == 9
+    assert everywhere.num_checked == 0
+    missed = found.num_checked - found.num_right
+    assert 0 < missed < 9
+    assert found.kinds.sum() == missed  # those that the check walked are right
+
+
+def test_heights_of_a_mixture_are_its_log_density():
+    means = torch.tensor([[1.0, 0.2], [-0.8, 0.5], [0.1, -1.0]])
+    denoiser = ExactMixture(FLOW, means, torch.full((3,), 0.3), torch.tensor([0.5, 0.3, 0.2]))
+    errors = []
+    for num in (21, 41):
+        one = slice_at(denoiser, means, 0.4, None, num)
+        hill = hill_of(one)
+        truth = denoiser.log_density(one.plane.grid_points(one.u, one.v), torch.tensor(0.4))
+        truth = truth.reshape(num, num).double().numpy()
+        found = hill.heights - hill.heights.mean()
+        errors.append(np.abs(found - (truth - truth.mean())).max())
+        assert hill.drop > 4
+        assert hill.disagreement < 0.02 * hill.drop
+    assert errors[1] < 0.02
+    assert errors[0] / errors[1] == pytest.approx(4, rel=0.25)  # of second order
+
+
+def test_two_ways_disagree_by_the_curl_of_a_field_that_has_one():
+    """Score (-v, u) has curl 2: two ways around a rectangle differ by twice its area."""
+
+    class Whirl(ExactGaussian):
+        def __call__(self, x_t, t):
+            # eps_hat = -sigma score, x0_hat = (x_t - sigma eps_hat) / alpha.
+            turned = torch.stack([-x_t[:, 1], x_t[:, 0]], dim=1)
+            alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
+            return (x_t + sigma**2 * turned) / alpha
+
+    three = torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0]])
+    one = slice_at(Whirl(FLOW, torch.zeros(2), 1.0), three, 0.5, None, 15)
+    width, height = (one.u - one.u[0]).numpy(), (one.v - one.v[0]).numpy()
+    areas = 2 * width[None] * height[:, None]
+    assert hill_of(one).disagreement == pytest.approx(float(np.sqrt((areas**2).mean())), rel=1e-4)
+
+
+@pytest.mark.parametrize("schedule", [RectifiedFlow(), Cosine(), DDPMLinear()])
+def test_clouds_have_the_moments_of_the_forward_process(schedule):
+    pictures = draw(3, 1, 12, 12)
+    plane = Plane.through(*pictures)
+    t, num = 0.3, 4000
+    alpha, sigma = (float(f(torch.tensor(t))) for f in (schedule.alpha, schedule.sigma))
+    one = cloud_at(schedule, plane, pictures[0], t, num=num)
+    expected = plane.coordinates(alpha * pictures[:1])[0]
+    assert torch.allclose(one.mean, expected, atol=1e-6)
+    assert one.std == pytest.approx(sigma)
+    error = sigma / num**0.5
+    assert float((one.samples.mean(dim=0) - expected).abs().max()) < 4 * error
+    covariance = torch.cov((one.samples / sigma).T)
+    assert float((covariance - torch.eye(2)).abs().max()) < 5 * (2 / num) ** 0.5
+    within = float(((one.samples - one.mean).norm(dim=1) <= one.std).double().mean())
+    assert within == pytest.approx(1 - math.exp(-0.5), abs=4 * 0.5 / num**0.5)
+    assert float(one.heights.square().mean().sqrt()) == pytest.approx(one.height, rel=0.01)
+
+
+def test_a_deterministic_walk_that_is_left_goes_where_it_went(tiny_model):
+    options = {"num_steps": 5, "sampler": "ddim"}
+    denoiser = tiny_model.prompted("disc", guidance=1.0, **options)
+    way = course_of(tiny_model, options)
+    start = picture_noise((1, 16, 16), 3, "start", [0])[0]
+    found = fork(denoiser, start, way, way, num=3)
+    assert torch.allclose(found.fork_ends, found.end.expand_as(found.fork_ends), atol=1e-5)
+    assert found.correlations() == pytest.approx(1, abs=1e-6)
+    # And the walk is the model's own.
+    own = list(tiny_model.walk("disc", 1, 3, guidance=1.0, **options))
+    x = picture_noise((1, 16, 16), 3, "start", [0])
+    assert torch.equal(own[0].x_t, x)
+    assert torch.allclose(found.end, own[-1].x_next[0], atol=1e-5)
+
+
+def test_forks_of_the_last_step_all_end_alike_and_of_the_first_as_the_data_are():
+    """From pure noise the share that ends at a picture is that picture's probability."""
+    two = torch.stack([torch.full((1, 4, 4), 0.8), torch.full((1, 4, 4), -0.8)])
+    denoiser = ExactMixture(FLOW, two, torch.zeros(2), torch.tensor([0.75, 0.25]))
+    way, stochastic = course(12), course(12, DDPM)
+    found = fork(denoiser, draw(1, 4, 4, seed=4), way, stochastic, num=100)
+    same = found.same(NearestReading(two, ["light", "dark"]))
+    assert same[-1].all()
+    own = float(found.end.mean() > 0)
+    expected = 0.75 if own else 0.25
+    assert same[0].mean() == pytest.approx(expected, abs=4 * (0.1875 / 100) ** 0.5)
+    assert (np.diff(same.mean(axis=1)) > -0.2).all()
+
+
+def test_a_changed_prompt_wins_at_the_first_step_and_not_after_the_last():
+    light, dark = torch.full((1, 4, 4), 0.8), torch.full((1, 4, 4), -0.8)
+    reading = NearestReading(torch.stack([light, dark]), ["light", "dark"])
+    first, second = (ExactGaussian(FLOW, mean, 0.1) for mean in (light, dark))
+    found = switch(first, second, draw(10, 1, 4, 4), course(6))
+    kinds, old, new = found.kinds(reading)
+    assert (old, new) == (0, 1)
+    assert (kinds[0] == 1).all()
+    assert (kinds[-1] == 0).all()
+    whole = ends(second, draw(10, 1, 4, 4), course(6))
+    assert torch.equal(found.ends[0], whole)
+
+
+def test_the_river_carries_the_quantiles_of_a_gaussian():
+    """x_t has the quantiles alpha m + sqrt(alpha^2 s^2 + sigma^2) z at every time."""
+    mean, std = 0.3, 0.5
+    denoiser = ExactGaussian(FLOW, torch.tensor([mean]), std)
+    found = river(denoiser, num_steps=60, num=2001)
+    z = torch.special.ndtri((torch.arange(2001) + 0.5) / 2001)
+    for index in (0, 30, 45, 60):
+        t = float(found.times[index])
+        expected = (1 - t) * mean + math.sqrt(((1 - t) * std) ** 2 + t**2) * z
+        assert float((found.places[index] - expected).abs().max()) < 2e-3
+    edges = torch.linspace(-4, 4, 33)
+    density = found.density(edges)
+    assert torch.allclose(density.sum(dim=1) * 0.25, torch.ones(61), atol=2e-3)
+    middle = (edges[1:] + edges[:-1]) / 2
+    normal = torch.exp(-0.5 * ((middle - mean) / std) ** 2) / (std * math.sqrt(2 * math.pi))
+    assert float((density[-1] - normal).abs().max()) < 0.03
+
+
+def test_density_of_points_in_the_plane_is_the_closed_form():
+    means = torch.tensor([[0.5, 0.1], [-0.5, -0.2]])
+    denoiser = ExactMixture(FLOW, means, torch.tensor([0.2, 0.3]))
+    one = point_field(denoiser, 0.3, 2.0, 25)
+    y, x = torch.meshgrid(one.axis, one.axis, indexing="ij")
+    truth = denoiser.log_density(torch.stack([x, y], dim=-1).reshape(-1, 2), torch.tensor(0.3))
+    assert torch.allclose(one.density.flatten(), truth.exp(), atol=4e-3)
+    assert one.mass == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.slow
+def test_views_of_a_model_of_pictures_have_their_numbers_and_films(tiny_model, tmp_path):
+    pictures, names = draw(3, 1, 16, 16).clamp(-1, 1), ["one", "two", "three"]
+    denoiser, eps = tiny_model.prompted(), draw(1, 16, 16, seed=9)
+    reading = NearestReading(pictures, names)
+    options = {"num_steps": 3, "sampler": "ddim"}
+    way = course_of(tiny_model, options)
+    shown = [("a disc", tiny_model.prompted("disc", guidance=1.0)), ("nothing", denoiser)]
+    views = [
+        slice_view(denoiser, pictures, names, 0.6, eps, 5, film_times=(0.9, 0.4)),
+        hill_view(denoiser, pictures, names, 0.6, eps, 5, film_times=(0.9, 0.4)),
+        forward_view(tiny_model.schedule, pictures, names),
+        basins_view(shown, draw(3, 1, 16, 16, seed=8), (0, 1, 2), way, reading, num=5),
+        commitment_view(fork(denoiser, eps, way, way, 2), None, "disc"),
+    ]
+    for number, view in enumerate(views):
+        json.dumps(dict(view.numbers))
+        with Image.open(view.save(tmp_path / f"{number}.png")) as image:
+            assert image.convert("L").getextrema()[0] < 100
+    for number in (0, 1, 3):
+        path = views[number].save(tmp_path / f"{number}.webp")
+        with Image.open(path) as film:
+            assert film.n_frames == 2
+    shares = views[3].numbers["shares"]
+    for label in ("a disc", "nothing"):
+        assert sum(shares[label].values()) == pytest.approx(1)
+
+
+@pytest.mark.slow
+def test_views_of_points_tell_the_quantiles_of_what_they_learnt():
+    denoiser = ExactGaussian(FLOW, torch.tensor([0.3]), 0.5)
+    numbers = river_view(denoiser, 0.3 + 0.5 * draw(5000, 1), num_steps=40).numbers
+    assert numbers["quantiles"]["0.95"] == pytest.approx(0.3 + 0.5 * 1.644854, abs=0.01)
+    assert numbers["true_quantiles"]["0.5"] == pytest.approx(0.3, abs=0.03)
+    flat = ExactGaussian(FLOW, torch.zeros(2), 0.4)
+    view = point_field_view(flat, num=21, num_steps=20)
+    assert view.numbers["mass_in_the_frame"][-1] == pytest.approx(1, abs=0.02)
+
+
+def run(*words, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "imagespace", "view", *map(str, words)],
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.mark.slow
+def test_forward_from_files_writes_the_figure_and_its_numbers(tmp_path):
+    for number in range(3):
+        values = np.random.default_rng(number).integers(0, 255, (128, 128), dtype=np.uint8)
+        Image.fromarray(values).save(tmp_path / f"{number}.png")
+    words = ("forward", "--pictures", "0.png", "1.png", "2.png")
+    done = run(*words, "--out", "f.png", "--numbers", "f.json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    numbers = json.loads((tmp_path / "f.json").read_text())
+    # Off the plane: sqrt(alpha^2 h^2 + sigma^2 (d - 2)), at t = 1 nearly sqrt(128^2).
+    assert numbers["height_above_plane"]["0"][-1] > math.sqrt(128 * 128 - 2)
+    assert "one sigma: 0, 0.1429" in done.stdout
+    assert (tmp_path / "f.png").stat().st_size > 10_000
+    again = run(*words, "--out", "f.png", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "exists" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "rule"),
+    [
+        (["basins", "--grid", "16"], "4 n + 1"),
+        (["basins", "--sampler", "ddpm"], "draws fresh noise"),
+        (["basins", "--seeds", "1", "1", "2"], "three different"),
+        (["slice", "--at", "1"], "below 1"),
+        (["hill", "--out", "h.txt"], "figure or a film"),
+        (["commitment", "--other", "tree"], "no --prompt"),
+        (["points", "glyphs"], "draws pictures, not points"),
+        (["forward", "--pictures", "a.png", "b.png", "c.png"], "no such picture"),
+        (["commitment", "--steps", "0"], "1 to 1000"),
+        (["commitment", "--out", "c.webp"], "does not move"),
+        (["basins", "--out", "b.webp"], "more than once"),
+    ],
+)
+def test_a_mistake_is_one_plain_line(words, rule, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["imagespace", "view", *words])
+    with pytest.raises(SystemExit) as left:
+        main()
+    told = capsys.readouterr().err
+    assert left.value.code == 2
+    assert rule in told
+    assert told.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
