@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from imagespace.atlas.view import View
 
 ATLAS_FORMAT = "imagespace-atlas-1"
-ATLAS_FILE, ARRAYS_FILE, SPRITES_FILE = "atlas.json", "atlas.npz", "sprites.webp"
+ATLAS_FILE, ARRAYS_FILE, SPRITES_FILE = "atlas.json", "atlas.npz", "sprites"
 
 
 @dataclass(frozen=True)
 class Atlas:
     """N real pictures on a map; row i of every array is the same picture.
 
-    `positions` [N, 2] on the map; `coordinates` [N, k + 1] in the space (space.py); `cluster_of`
+    `positions` [N, 2] on the map; `coordinates` [N, k + 2] in the space (space.py); `cluster_of`
     [N] and `cluster_names`; `captions` and `labels` (column name -> [N] values, "" for none);
     `sprites` thumbnails; `density` on a grid; `rows` [N] in the picture set; `basis` the arrays of
     the space; `about` what the atlas was made from; `scores` how far it can be trusted.
@@ -61,8 +61,8 @@ class Atlas:
             self.positions,
             fitted["neighbours"],
             fitted["farthest"],
-            fitted["rest_median"],
-            fitted["rest_reach"],
+            fitted["lengths_median"],
+            fitted["lengths_reach"],
         )
 
     @cached_property
@@ -125,7 +125,7 @@ class Atlas:
             **{f"basis_{name}": values for name, values in self.basis.items()},
         )
         _write(folder / ARRAYS_FILE, buffer.getvalue())
-        _write(folder / SPRITES_FILE, self.sprites.as_webp())
+        _write(folder / SPRITES_FILE, self.sprites.as_file())
         described = {
             "format": ATLAS_FORMAT,
             **self.about,
@@ -142,7 +142,7 @@ class Atlas:
 
 
 def load_atlas(folder: str | Path) -> Atlas:
-    """Reads an atlas folder. UserError: it holds none, or a damaged one, or one of another version."""
+    """Reads an atlas folder. UserError: it holds none, or one that is damaged or too old."""
     folder = Path(folder)
     about = read_about(folder)
     try:

@@ -20,6 +20,7 @@ from imagespace.atlas.layout import NUM_NEIGHBOURS, import_umap, lay_out
 from imagespace.atlas.map_scores import score_map
 from imagespace.atlas.neighbours import nearest
 from imagespace.atlas.projection import fit_projection
+from imagespace.atlas.refit import refit_scores
 from imagespace.atlas.space import (
     PictureSpace,
     describe_features,
@@ -27,7 +28,7 @@ from imagespace.atlas.space import (
     fit_space,
 )
 from imagespace.atlas.space_names import check_space
-from imagespace.atlas.sprites import Sprites, shrink, sprites_from_sheet
+from imagespace.atlas.sprites import as_kept, shrink
 from imagespace.errors import UserError
 from imagespace.pictures.folder import PictureSet
 from imagespace.pipeline import Model
@@ -62,7 +63,7 @@ def build_atlas(
     started = time.perf_counter()
     with stage("shrinking pictures"):
         pixels = np.ascontiguousarray(pictures.pixels[rows])
-        small = Sprites(shrink(pixels))
+        sprites = as_kept(shrink(pixels))
     features, extract = "", None
     basis: dict[str, NDArray[np.float32]] = {}
     describe = describe_pixels
@@ -94,6 +95,8 @@ def build_atlas(
     with stage("scoring the map"):
         scores = score_map(coordinates, positions, neighbours[0], labels, seed)
         _, scores["projection"] = fit_projection(coordinates, positions, *neighbours)
+    with stage("scoring the projection"):
+        scores["projection_of_held_out"] = refit_scores(coordinates, seed)
     about = {
         "model": model.source,
         "model_sha256": model.sha256,
@@ -112,7 +115,6 @@ def build_atlas(
             "python": ".".join(map(str, sys.version_info[:3])),
         },
     }
-    size, channels = small.pixels.shape[1], small.pixels.shape[3]
     return Atlas(
         positions=positions,
         coordinates=coordinates,
@@ -120,7 +122,7 @@ def build_atlas(
         cluster_names=names,
         captions=captions,
         labels=labels,
-        sprites=sprites_from_sheet(small.sheet(), len(rows), size, channels),
+        sprites=sprites,
         density=density,
         rows=rows,
         basis=basis,

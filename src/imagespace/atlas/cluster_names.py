@@ -22,8 +22,8 @@ LABEL_SHARE, LABEL_LIFT = 0.5, 1.15  # of a cluster that carries a label, and ov
 NUM_WORDS = 2
 MOST_KINDS_TO_SEE = 12  # of a label; with more, no single one fills a cluster
 _STOP_WORDS = frozenset(
-    "a an and are as at be by for from in into is it its kind name of on one or other sort "
-    "something that the this to type used variant same character with".split()
+    """a an and are as at be by for from in into is it its kind name of on one or other sort
+    something that the this to type used variant same character with""".split()  # noqa: SIM905
 )
 
 

@@ -42,20 +42,20 @@ class Density:
 def density_of(positions: NDArray[np.float32], bandwidth: float | None = None) -> Density:
     """Kernel density of positions [N, 2]: counts in cells, convolved with a Gaussian.
 
-    The bandwidth, in units of the map, is Scott's N^(-1/6) times BANDWIDTH standard deviations
-    where it is not given: maps have many humps, for which Scott's own is too wide. Its integral is 1.
+    The bandwidth, in units of the map, is BANDWIDTH of Scott's rule where it is not given, which is
+    N^(-1/6) standard deviations and too wide for maps of many humps. The integral is 1.
     """
+    if bandwidth is None:
+        spread = float(np.sqrt(positions.var(axis=0).mean())) or 1.0
+        bandwidth = BANDWIDTH * spread * len(positions) ** (-1 / 6)
     low, high = positions.min(axis=0), positions.max(axis=0)
     side = float((high - low).max()) or 1.0
-    middle, side = (low + high) / 2, side * (1 + 2 * MARGIN)
+    middle, side = (low + high) / 2, side + 2 * max(MARGIN * side, 3 * bandwidth)
     corner = middle - side / 2
     empty = Density(np.zeros((GRID, GRID), np.float32), (float(corner[0]), float(corner[1])), side)
     counts = np.zeros((GRID, GRID))
     rows, columns = empty.cells(positions).T
     np.add.at(counts, (rows, columns), 1.0)
-    if bandwidth is None:
-        spread = float(np.sqrt(positions.var(axis=0).mean())) or 1.0
-        bandwidth = BANDWIDTH * spread * len(positions) ** (-1 / 6)
     kernel = _kernel(max(bandwidth / empty.cell, 0.8))
     for axis in (0, 1):
         counts = np.apply_along_axis(_smooth, axis, counts, kernel)

@@ -1,4 +1,4 @@
-"""The labels that a set's metadata carries: what a map can be coloured by and its clusters named."""
+"""Labels in a set's metadata: what a map can be coloured by and its clusters named after."""
 
 from collections import Counter
 from collections.abc import Sequence

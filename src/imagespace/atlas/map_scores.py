@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagespace.atlas.neighbours import nearest
+
 NUM_NEIGHBOURS = 15
 LARGEST_SAMPLE = 1000  # of trustworthiness, which ranks all pictures for each
 SIDES = ("left-right", "top-bottom")

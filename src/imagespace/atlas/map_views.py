@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,13 +36,13 @@ def view_map(atlas: Atlas, colour_by: str | None = None) -> View:
     of the clusters. UserError: the pictures carry no such label.
     """
     figure, axis = _blank(atlas)
-    _land(axis, atlas)
+    draw_land(axis, atlas)
     column, kinds, name = _kinds(atlas, colour_by)
     colour_of = dict(zip(kinds, COLOURS, strict=False))
     colours = np.array([to_rgb(colour_of.get(kind, OTHER)) for kind in column])
     axis.scatter(*atlas.positions.T, s=1.2, c=colours, alpha=0.35, linewidths=0, rasterized=True)
     _thumbnails(axis, atlas, colours)
-    _cluster_names(axis, atlas, known=set(kinds))
+    _cluster_names(axis, atlas, known=column)
     counts = Counter(column)
     handles = [_dot(axis, colour, kind) for kind, colour in colour_of.items()]
     if others := sum(counts[kind] for kind in counts if kind not in colour_of):
@@ -58,7 +59,7 @@ def view_map(atlas: Atlas, colour_by: str | None = None) -> View:
             f"{name} (majority {100 * purity['majority']:.1f} %)"
         )
     axis.set_title("A map of the real pictures", loc="left", fontsize=15, fontweight="bold")
-    figure.text(0.02, 0.012, said, fontsize=8.5, color="#444444")
+    say(figure, said)
     sizes = np.bincount(atlas.cluster_of, minlength=len(atlas.cluster_names))
     numbers = {
         "pictures": len(atlas),
@@ -80,11 +81,11 @@ def view_walks(atlas: Atlas, walks: "Walks", num_followed: int = 3) -> View:
     followed end in clusters far from each other.
     """
     figure = Figure(figsize=(10, 11.6), dpi=100, facecolor="white")
-    followed = _far_apart(walks.positions[:, -1], num_followed)
+    followed = _far_apart(walks.positions[: len(walks.seen), -1], num_followed)
     share = 0.085 * max(len(followed), 1)
     axis = figure.add_axes((0.02, share + 0.055, 0.96, 0.9 - share))
-    _frame(axis, atlas)
-    _land(axis, atlas)
+    frame_map(axis, atlas)
+    draw_land(axis, atlas)
     fraction = np.linspace(0, 1, len(walks.times))
     segments = np.stack([walks.positions[:, :-1], walks.positions[:, 1:]], axis=2)
     num, steps = segments.shape[:2]
@@ -122,7 +123,7 @@ def view_walks(atlas: Atlas, walks: "Walks", num_followed: int = 3) -> View:
             color="white",
             bbox={"boxstyle": "circle,pad=0.25", "facecolor": TIMES(1.0), "edgecolor": "white"},
         )
-    _cluster_names(axis, atlas, known=_kinds(atlas, None)[1], size=8)
+    _cluster_names(axis, atlas, known=_kinds(atlas, None)[0], size=8)
     for number, index in enumerate(followed):
         low = 0.05 + share * (1 - (number + 1) / len(followed))
         _film_strip(figure, walks, int(index), "ABCDEFGH"[number % 8], low, 0.078)
@@ -135,7 +136,7 @@ def view_walks(atlas: Atlas, walks: "Walks", num_followed: int = 3) -> View:
         f"{100 * off_at_first:.0f} % of first and {100 * off_at_last:.0f} % of last steps (dotted)"
     )
     axis.set_title("Walks from noise to pictures", loc="left", fontsize=15, fontweight="bold")
-    figure.text(0.02, 0.015, said, fontsize=8.5, color="#444444")
+    say(figure, said)
     travelled = np.linalg.norm(np.diff(walks.positions, axis=1), axis=2)
     numbers = {
         "walks": len(walks),
@@ -163,8 +164,8 @@ def view_basins(atlas: Atlas, walks: "Walks") -> View:
     colours = [colour_of.get(int(cluster), OTHER) for cluster in ends]
     figure = Figure(figsize=(14, 8.4), dpi=100, facecolor="white")
     axis = figure.add_axes((0.015, 0.06, 0.56, 0.87))
-    _frame(axis, atlas)
-    _land(axis, atlas)
+    frame_map(axis, atlas)
+    draw_land(axis, atlas)
     first, last = walks.positions[:, 0], walks.positions[:, -1]
     lines = np.stack([first, last], axis=1)
     axis.add_collection(LineCollection(lines.tolist(), colors=colours, linewidths=0.5, alpha=0.3))
@@ -179,7 +180,9 @@ def view_basins(atlas: Atlas, walks: "Walks") -> View:
     bars = figure.add_axes((0.77, 0.1, 0.21, 0.81))
     shown = np.argsort(-np.maximum(walked, real), kind="stable")[:MOST_NAMES][::-1]
     height = np.arange(len(shown))
-    bars.barh(height + 0.2, 100 * walked[shown], 0.38, color=[colour_of.get(int(c), OTHER) for c in shown])
+    bars.barh(
+        height + 0.2, 100 * walked[shown], 0.38, color=[colour_of.get(int(c), OTHER) for c in shown]
+    )
     bars.barh(height - 0.2, 100 * real[shown], 0.38, color="#d3d0c6")
     names = [atlas.cluster_names[c] for c in shown]
     bars.set_yticks(height, [_cut(name, 34) for name in names], fontsize=8)
@@ -191,7 +194,7 @@ def view_basins(atlas: Atlas, walks: "Walks") -> View:
         f"{len(set(ends.tolist()))} of {num} clusters are reached; total variation from the real "
         f"pictures' shares {distance:.2f}"
     )
-    figure.text(0.015, 0.02, said, fontsize=8.5, color="#444444")
+    say(figure, said)
     numbers = {
         "clusters": atlas.cluster_names,
         "share_of_walks": walked.tolist(),
@@ -202,21 +205,28 @@ def view_basins(atlas: Atlas, walks: "Walks") -> View:
 
 
 def _blank(atlas: Atlas) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(11, 11), dpi=100, facecolor="white")
+    figure = Figure(figsize=(9.6, 9.6), dpi=100, facecolor="white")
     axis = figure.add_axes((0.02, 0.04, 0.96, 0.92))
-    _frame(axis, atlas)
+    frame_map(axis, atlas)
     return figure, axis
 
 
-def _frame(axis: Axes, atlas: Atlas) -> None:
+def say(figure: Figure, said: str) -> None:
+    """The sentence of a view along its lower edge."""
+    line = round(13.5 * figure.get_figwidth())
+    figure.text(0.02, 0.008, fill(said, line), fontsize=8.5, color="#444444", va="bottom")
+
+
+def frame_map(axis: Axes, atlas: Atlas) -> None:
+    """The window of the map, without ticks: its axes have no units and no meaning."""
     left, right, bottom, top = atlas.density.extent
     axis.set_xlim(left, right)
     axis.set_ylim(bottom, top)
-    axis.set_aspect("equal", adjustable="datalim")
+    axis.set_aspect("equal")
     axis.axis("off")
 
 
-def _land(axis: Axes, atlas: Atlas) -> None:
+def draw_land(axis: Axes, atlas: Atlas) -> None:
     """The density as land: a square root, so that thin clusters are seen beside crowded ones."""
     root = np.sqrt(atlas.density.values)
     axis.imshow(
@@ -280,18 +290,16 @@ def _tinted(sprite: NDArray[np.uint8], colour: NDArray[np.float64]) -> NDArray[n
     return np.dstack([values, np.clip(4 * ink, 0, 1)])
 
 
-def _cluster_names(
-    axis: Axes, atlas: Atlas, known: "set[str] | list[str]", size: float = 9.5
-) -> None:
+def _cluster_names(axis: Axes, atlas: Atlas, known: Sequence[str], size: float = 9) -> None:
     """The names of the largest clusters at their middles; what the colours say is left out."""
-    known = set(known)
+    told = set(known) - set(atlas.cluster_names)
     height = 0.021 * atlas.density.side
     placed: list[tuple[float, float, float]] = []
     for cluster in range(len(atlas.cluster_names)):
         if len(placed) == MOST_NAMES:
             break
         parts = atlas.cluster_names[cluster].split(" · ")
-        name = _cut(", ".join(part for part in parts if part not in known) or parts[0], 26)
+        name = _cut(", ".join(part for part in parts if part not in told) or parts[0], 26)
         x, y = (float(value) for value in atlas.cluster_centres[cluster])
         width = 0.5 * 0.011 * atlas.density.side * len(name)
         if any(abs(y - b) < height and abs(x - a) < width + w for a, b, w in placed):
@@ -343,7 +351,12 @@ def _film_strip(
     axis.text(0, 0.9, title, fontsize=9, fontweight="bold", va="center")
     for place, step in enumerate(steps):
         image = seen[step]
-        box = OffsetImage(image[..., 0] if image.shape[2] == 1 else image, zoom=1.9, cmap="gray")
+        box = OffsetImage(
+            image[..., 0] if image.shape[2] == 1 else image,
+            zoom=45.6 / len(image),
+            cmap="gray",
+            interpolation="bicubic",
+        )
         box.image.set_clim(0, 255)
         frame = AnnotationBbox(
             box,

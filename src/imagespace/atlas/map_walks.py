@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imagespace.atlas.atlas import Atlas, damaged
-from imagespace.atlas.sprites import SPRITE_PX, Sprites, shrink, sprites_from_sheet
+from imagespace.atlas.sprites import Sprites, shrink, sprites_from_sheet
 from imagespace.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 WALKS_FILE, WALK_SPRITES_FILE = "walks.npz", "walks.webp"
 NUM_STEPS = 25
+MOST_SEEN = 200  # walks whose thumbnails are kept: more could not be looked at
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,9 @@ class Walks:
 
     At step j the walk stands at x_t with t = `times[j]` and sees x0_hat. Of x0_hat: `positions`
     [W, T, 2] on the map, `nearest` [W, T] the nearest real picture (row of the atlas), `ratio`
-    [W, T] how far from it (projection.py) and `seen` uint8 [W, T, S, S, C], its thumbnail. Of x_t:
-    `x_t_ratio` [W, T]. `prompts` [W]; `about` what the walks were made from.
+    [W, T] how far from it (projection.py); `seen` uint8 [V, T, S, S, C] are its thumbnails in the
+    first V = min(W, 200) walks. Of x_t: `x_t_ratio` [W, T]. `prompts` [W]; `about` what the walks
+    were made from.
     """
 
     positions: NDArray[np.float32]
@@ -91,13 +93,14 @@ def load_walks(folder: Path, about: dict[str, Any]) -> Walks | None:
             return None
         shape = arrays["nearest"].shape
         with Image.open(folder / WALK_SPRITES_FILE) as sheet:
-            flat = sprites_from_sheet(sheet, shape[0] * shape[1], text["size"], text["channels"])
+            num_seen = min(shape[0], MOST_SEEN)
+            flat = sprites_from_sheet(sheet, num_seen * shape[1], text["size"], text["channels"])
         return Walks(
             arrays["positions"],
             arrays["nearest"].astype(np.int64),
             arrays["ratio"],
             arrays["x_t_ratio"],
-            flat.pixels.reshape(*shape, *flat.pixels.shape[1:]),
+            flat.pixels.reshape(num_seen, shape[1], *flat.pixels.shape[1:]),
             arrays["times"],
             text["prompts"],
             text["about"],
@@ -179,7 +182,7 @@ def walk_on_map(
                 ("nearest", on_map.nearest),
                 ("ratio", on_map.ratio),
                 ("x_t_ratio", where.ratio),
-                ("seen", shrink(shown, min(SPRITE_PX, shown.shape[1]))),
+                ("seen", shrink(shown[: max(0, MOST_SEEN - start)])),
             ):
                 batch.setdefault(name, []).append(value)
             times.append(step.t)

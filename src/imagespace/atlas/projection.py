@@ -2,11 +2,10 @@
 
 A picture x is put at the mean of the map positions of its k nearest real pictures, each weighted
 by d^-p: a copy of a real picture (d = 0) lands on it. Such a mean always lands inside the map, so
-two distances are kept beside it, in units of what is usual among real pictures: that to the nearest
-real picture, and how far the rest r (space.py: what neither components nor box means carry, so
-detail and noise) is from the middle of theirs. Each unit is the 99.5th percentile of the same
-distance of real pictures, left out one at a time; x is off the map where either exceeds 1, as at
-most 1 in 100 real pictures does.
+three distances are kept beside it, in units of what is usual among real pictures: that to the
+nearest real picture, and how far the lengths r and f (space.py: the detail, and the finest of it)
+are from the middle of theirs. Each unit is the 99.7th percentile of the same distance of real
+pictures, left out one at a time; x is off the map where any exceeds 1, as at most 1 in 100 does.
 """
 
 from dataclasses import dataclass
@@ -16,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagespace.atlas.neighbours import nearest
+from imagespace.atlas.space import NUM_LENGTHS
 
 CHOICES_OF_K = (1, 2, 3, 5, 8, 15)
 SHARPNESS = 8.0  # the power p of the weights
-OFF_MAP_QUANTILE = 0.995  # of each of the two distances
+OFF_MAP_QUANTILE = 1 - 0.01 / 3  # of each of the three distances
 TINY = 1e-6  # below the rounding of coordinates
 
 
@@ -27,7 +27,7 @@ TINY = 1e-6  # below the rounding of coordinates
 class Projected:
     """New pictures on a map: positions [N, 2], the nearest real picture [N] and how far it is.
 
-    `ratio` [N] is the larger of the two distances in their units; off the map where it exceeds 1.
+    `ratio` [N] is the largest of the three distances in their units; above 1 is off the map.
     """
 
     positions: NDArray[np.float32]
@@ -43,21 +43,23 @@ class Projected:
 class Projection:
     """Projects coordinates [M, D] by those of the map's pictures [N, D] and positions [N, 2].
 
-    `num_neighbours` is k; `farthest` the unit of the distance to the nearest real picture, `usual`
-    the median rest of real pictures and `unusual` the unit of the distance from it.
+    `num_neighbours` is k; `farthest` the unit of the distance to the nearest real picture; `usual`
+    [2] the medians of r and f among real pictures and `unusual` [2] the units of the distances
+    from them.
     """
 
     coordinates: NDArray[np.float32]
     positions: NDArray[np.float32]
     num_neighbours: int
     farthest: float
-    usual: float
-    unusual: float
+    usual: list[float]
+    unusual: list[float]
 
     def __call__(self, queries: NDArray[np.float32]) -> Projected:
         indices, distances = nearest(queries, self.coordinates, self.num_neighbours)
         far = distances[:, 0] / max(self.farthest, TINY)
-        odd = np.abs(queries[:, -1] - self.usual) / max(self.unusual, TINY)
+        lengths = queries[:, -NUM_LENGTHS:] - np.array(self.usual)
+        odd = (np.abs(lengths) / np.maximum(self.unusual, TINY)).max(axis=1)
         return Projected(
             weighted_positions(self.positions, indices, distances),
             indices[:, 0],
@@ -103,9 +105,10 @@ def fit_projection(
     moved = positions[np.roll(order, len(order) // 2)]
     at_random = float(np.median(np.linalg.norm(positions[order] - moved, axis=1)))
     farthest = float(np.quantile(distances[:, 0], OFF_MAP_QUANTILE))
-    usual = float(np.median(coordinates[:, -1]))
-    unusual = float(np.quantile(np.abs(coordinates[:, -1] - usual), OFF_MAP_QUANTILE))
-    projection = Projection(coordinates, positions, best, farthest, usual, unusual)
+    lengths = coordinates[:, -NUM_LENGTHS:].astype(np.float64)
+    usual = np.median(lengths, axis=0)
+    unusual = np.quantile(np.abs(lengths - usual), OFF_MAP_QUANTILE, axis=0).tolist()
+    projection = Projection(coordinates, positions, best, farthest, usual.tolist(), unusual)
     scores = {
         "neighbours": best,
         "median_error": errors[best] / spread,
@@ -113,7 +116,7 @@ def fit_projection(
         "random_error": at_random / spread,
         "nearest_median": float(np.median(distances[:, 0])),
         "farthest": farthest,
-        "rest_median": usual,
-        "rest_reach": unusual,
+        "lengths_median": usual.tolist(),
+        "lengths_reach": unusual,
     }
     return projection, scores

@@ -1,9 +1,10 @@
 """The space that a map is made in: principal components of pictures, and what they leave out.
 
-A picture x becomes the vector (z_1, ..., z_k, r): its k = 50 first principal components and the
-length r of the rest of it. For two pictures, |z - z'|^2 + (r - r')^2 <= |x - x'|^2, because the rest
-is orthogonal to the components and two vectors are at least as far apart as their lengths: nearness
-is kept where pictures vary most, and what lies far off every picture (noise) stays far off.
+A picture x becomes the vector (z_1, ..., z_k, r, f): its k = 50 first principal components, the
+length r of the rest of it, and the length f of its finest detail, which noise has and pictures
+have little of. For two pictures |z - z'|^2 + (r - r')^2 + (f - f')^2 <= |x - x'|^2, because the
+three parts are orthogonal and two vectors are at least as far apart as their lengths: pictures
+that the map holds to be far apart are so.
 """
 
 from collections.abc import Callable
@@ -17,15 +18,17 @@ BOXES_A_SIDE = 16
 _BLOCK = 512
 
 Describe = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]]
-"""Pictures [N, H, W, C] in [-1, 1] -> vectors [N, D] and the length [N] of what they lose.
+"""Pictures [N, H, W, C] in [-1, 1] -> vectors [N, D] and two lengths [N, 2] of what they lose.
 
-Both are divided by the root of D, so that a length is a root mean square.
+The lengths are of the coarser and the finest detail. All are divided by the root of the number of
+values, so that a length is a root mean square.
 """
+NUM_LENGTHS = 2  # r and f
 
 
 @dataclass(frozen=True)
 class PictureSpace:
-    """Coordinates of pictures: k principal components and the length of the rest.
+    """Coordinates of pictures: k principal components and two lengths of the rest.
 
     `centre` [D] and `components` [k, D] with orthonormal rows; `explained` is the share of the
     variance of the vectors that the components carry.
@@ -42,7 +45,7 @@ class PictureSpace:
         pictures: NDArray[np.uint8] | NDArray[np.float32],
         progress: Callable[[int, int], None] | None = None,
     ) -> NDArray[np.float32]:
-        """[N, k + 1] of pictures [N, H, W, C], uint8 or float32 in [-1, 1] (noise: beyond)."""
+        """[N, k + 2] of pictures [N, H, W, C], uint8 or float32 in [-1, 1] (noise: beyond)."""
         parts = []
         for start in range(0, len(pictures), _BLOCK):
             vectors, lost = self.describe(as_values(pictures[start : start + _BLOCK]))
@@ -56,9 +59,9 @@ class PictureSpace:
     ) -> NDArray[np.float32]:
         centred = vectors - self.centre
         z = centred @ self.components.T
-        left = np.maximum((centred**2).sum(axis=1) - (z**2).sum(axis=1), 0) + lost**2
-        reduced: NDArray[np.float32] = np.column_stack([z, np.sqrt(left)]).astype(np.float32)
-        return reduced
+        left = np.maximum((centred**2).sum(axis=1) - (z**2).sum(axis=1), 0) + lost[:, 0] ** 2
+        reduced: NDArray[np.float32] = np.column_stack([z, np.sqrt(left), lost[:, 1]])
+        return reduced.astype(np.float32)
 
 
 def fit_space(
@@ -67,7 +70,7 @@ def fit_space(
     describe: Describe,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[PictureSpace, NDArray[np.float32]]:
-    """The space of real pictures uint8 [N, H, W, C], and their coordinates [N, k + 1]."""
+    """The space of real pictures uint8 [N, H, W, C], and their coordinates [N, k + 2]."""
     found = []
     for start in range(0, len(pictures), _BLOCK):
         found.append(describe(as_values(pictures[start : start + _BLOCK])))
@@ -98,19 +101,38 @@ def as_values(pictures: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.f
 def describe_pixels(
     pictures: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The pixel space: box means of about 16 x 16 boxes, and how much detail they lose.
+    """The pixel space: means of about 16 x 16 boxes, and how much detail they lose.
 
-    A picture is its box means plus the detail around them, orthogonal to each other. vectors
-    [N, D] / sqrt(D), and the root mean square [N] of the detail.
+    A picture is its box means, plus 2 x 2 means less those, plus the finest detail: orthogonal to
+    each other. Boxes of an odd side have one kind of detail, which counts as the finest.
     """
-    num, size, _, channels = pictures.shape
+    num, size = pictures.shape[:2]
     boxes = boxes_a_side(size)
-    parts = pictures.reshape(num, boxes, size // boxes, boxes, size // boxes, channels)
-    means = parts.mean(axis=(2, 4))
-    total = (pictures.reshape(num, -1) ** 2).mean(axis=1)
+    means = _box_means(pictures, boxes)
     vectors = means.reshape(num, -1) / np.float32(means[0].size ** 0.5)
-    detail = np.sqrt(np.maximum(total - (vectors**2).sum(axis=1), 0))
-    return vectors, detail
+    powers = [_power(means)]
+    if (size // boxes) % 2 == 0:
+        powers.append(_power(_box_means(pictures, size // 2)))
+    else:
+        powers.append(powers[0])
+    powers.append(_power(pictures))
+    lost = np.sqrt(np.maximum(np.diff(np.column_stack(powers), axis=1), 0))
+    return vectors, lost
+
+
+def _box_means(pictures: NDArray[np.float32], boxes: int) -> NDArray[np.float32]:
+    num, size, _, channels = pictures.shape
+    side = size // boxes
+    means: NDArray[np.float32] = pictures.reshape(num, boxes, side, boxes, side, channels).mean(
+        axis=(2, 4)
+    )
+    return means
+
+
+def _power(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean square [N] of each picture's values."""
+    power: NDArray[np.float32] = (pictures.reshape(len(pictures), -1) ** 2).mean(axis=1)
+    return power
 
 
 def boxes_a_side(size_px: int) -> int:
@@ -132,6 +154,6 @@ def describe_features(
         pixels = ((np.clip(pictures, -1, 1) + 1) * 127.5).round().astype(np.uint8)
         features = (extract(pixels) - centre) / spread
         vectors = features / np.float32(features.shape[1] ** 0.5)
-        return vectors.astype(np.float32), np.zeros(len(pictures), np.float32)
+        return vectors.astype(np.float32), np.zeros((len(pictures), NUM_LENGTHS), np.float32)
 
     return describe

@@ -9,6 +9,7 @@ from PIL import Image
 
 SPRITE_PX = 24
 _WEBP_QUALITY = 40
+_NUM_GREYS = 4  # as many as the edge of a stroke needs; a sheet of glyphs is half a WebP's size
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,36 @@ class Sprites:
         flat = grid.reshape(rows * size, columns * size, channels)
         return Image.fromarray(flat[..., 0] if channels == 1 else flat)
 
+    def as_file(self) -> bytes:
+        """The sheet as a file: grey sprites as a PNG of four greys, coloured ones as WebP."""
+        buffer = io.BytesIO()
+        if self.pixels.shape[3] == 1:
+            paletted = Image.fromarray(_to_levels(np.asarray(self.sheet()))).convert("P")
+            greys = np.arange(_NUM_GREYS) * 255 // (_NUM_GREYS - 1)
+            paletted.putpalette(np.repeat(greys, 3).astype(np.uint8).tobytes())
+            paletted.save(buffer, "png", bits=2, optimize=True)
+        else:
+            buffer.write(self.as_webp())
+        return buffer.getvalue()
+
     def as_webp(self) -> bytes:
         """The sheet as a WebP file."""
         buffer = io.BytesIO()
         self.sheet().save(buffer, "webp", quality=_WEBP_QUALITY, method=4)
         return buffer.getvalue()
+
+
+def _to_levels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    scaled = pixels.astype(np.float32) * (_NUM_GREYS - 1) / 255
+    levels: NDArray[np.uint8] = scaled.round().astype(np.uint8)
+    return levels
+
+
+def as_kept(pixels: NDArray[np.uint8]) -> Sprites:
+    """Sprites as the file of an atlas keeps them: grey ones in four greys."""
+    if pixels.shape[3] != 1:
+        return Sprites(pixels)
+    return Sprites((_to_levels(pixels).astype(np.int64) * 255 // (_NUM_GREYS - 1)).astype(np.uint8))
 
 
 def sprites_from_sheet(sheet: Image.Image, num: int, size_px: int, channels: int) -> Sprites:

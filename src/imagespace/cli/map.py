@@ -73,11 +73,16 @@ def map_pictures(
             "basins": lambda: atlas.view_basins(found),
         }
         redrawn |= {"walks", "basins"} if is_new or are_new else set()
+    if (Path(model) / "history").is_dir():
+        views["replay"] = lambda: _replay(work, atlas, seed)
+        redrawn |= {"replay"} if is_new else set()
     for name, view in views.items():
         path = folder / f"{name}.png"
         if name in redrawn or not path.is_file():
             shown = view()
             shown.save(path)
+            if shown.frames:
+                print(shown.save(path.with_suffix(".webp")))
             print(shown.title)
         print(path)
 
@@ -153,7 +158,7 @@ def _atlas(
         _check_same(work, folder, about, space, num, seed)
         return load_atlas(folder), False
     if not overwrite and folder.is_dir() and any(folder.iterdir()):
-        ours = {"atlas.npz", "sprites.webp", "walks.npz", "walks.webp"}
+        ours = {"atlas.npz", "sprites", "walks.npz", "walks.webp"}
         foreign = sorted({path.name for path in folder.iterdir()} - ours)
         if foreign:
             raise UserError(
@@ -220,6 +225,16 @@ def _walks(
     return found, True
 
 
+def _replay(work: _Work, atlas: "Atlas", seed: int) -> "View":
+    """The run's own weights over time, on its map."""
+    from imagespace.atlas.building import space_of_atlas
+    from imagespace.atlas.replay import view_replay
+
+    space = space_of_atlas(atlas, work.pictures, stage)
+    with stage("replaying the training") as progress:
+        return view_replay(atlas, work.model, work.pictures, space, seed=seed, progress=progress)
+
+
 def _print_scores(atlas: "Atlas") -> None:
     scores, projection = atlas.scores, atlas.scores["projection"]
     print(
@@ -232,7 +247,13 @@ def _print_scores(atlas: "Atlas") -> None:
             f"neighbours of the same {name}: on the map {100 * found['map']:.1f} %, in the space "
             f"{100 * found['space']:.1f} %, the commonest alone {100 * found['majority']:.1f} %"
         )
+    held_out = scores["projection_of_held_out"]
     print(
         f"projection: median error {100 * projection['median_error']:.1f} % of the map's spread, "
         f"of a random place {100 * projection['random_error']:.0f} %"
+    )
+    print(
+        f"  of pictures that a map of {held_out['num_mapped']:,} was made without: "
+        f"{100 * held_out['median_error']:.1f} %; making it again with them moves the others by "
+        f"{100 * held_out['refit_moves']:.1f} %"
     )
