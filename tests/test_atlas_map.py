@@ -280,12 +280,17 @@ def test_the_command_keeps_its_atlas_and_refuses_others(tmp_path, shapes_folder,
     pytest.importorskip("umap")
     import shutil
 
+    from imagespace.pictures.folder import read_folder
+    from imagespace.text.vectors import load_text_encoder
     from imagespace.training.loop import train
     from imagespace.training.picture_data import PictureData
 
-    data = tmp_path / "data"
+    data, encoder = tmp_path / "data", load_text_encoder()
     shutil.copytree(shapes_folder, data)
-    for _ in train(tiny_run, PictureData.read(data, tiny_run), tmp_path / "run"):
+    model = tiny_run.model.model_copy(update={"text_fingerprint": encoder.fingerprint})
+    config = tiny_run.model_copy(update={"model": model})
+    pictures = PictureData(config, read_folder(data, 16, 1), encoder)
+    for _ in train(config, pictures, tmp_path / "run"):
         pass
     words = ["map", "run", "--data", "data", "--walks", "3", "--steps", "4"]
     done = run(*words, cwd=tmp_path)

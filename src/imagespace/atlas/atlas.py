@@ -122,7 +122,7 @@ class Atlas:
             rows=self.rows.astype(np.int32),
             density=self.density.values.astype(np.float16),
             text=np.frombuffer(json.dumps(text, ensure_ascii=False).encode(), np.uint8),
-            **{f"basis_{name}": values for name, values in self.basis.items()},
+            **{f"basis_{name}": values for name, values in self.basis.items()},  # type: ignore[arg-type]
         )
         _write(folder / ARRAYS_FILE, buffer.getvalue())
         _write(folder / SPRITES_FILE, self.sprites.as_file())

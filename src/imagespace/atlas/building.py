@@ -22,6 +22,7 @@ from imagespace.atlas.neighbours import nearest
 from imagespace.atlas.projection import fit_projection
 from imagespace.atlas.refit import refit_scores
 from imagespace.atlas.space import (
+    Describe,
     PictureSpace,
     describe_features,
     describe_pixels,
@@ -64,9 +65,9 @@ def build_atlas(
     with stage("shrinking pictures"):
         pixels = np.ascontiguousarray(pictures.pixels[rows])
         sprites = as_kept(shrink(pixels))
-    features, extract = "", None
+    features = ""
     basis: dict[str, NDArray[np.float32]] = {}
-    describe = describe_pixels
+    describe: Describe = describe_pixels
     if space == "feature":
         with stage("learning an image-text space") as report:
             features, extract = features_of(pictures, report)
@@ -152,7 +153,7 @@ def space_of_atlas(atlas: Atlas, pictures: PictureSet, stage: Stage = silent) ->
         raise UserError(
             "the atlas", "was made from other pictures", "Give it those, or make it again"
         )
-    describe = describe_pixels
+    describe: Describe = describe_pixels
     basis = atlas.basis
     if atlas.about["space"] == "feature":
         with stage("learning an image-text space") as report:

@@ -40,7 +40,15 @@ def view_map(atlas: Atlas, colour_by: str | None = None) -> View:
     column, kinds, name = _kinds(atlas, colour_by)
     colour_of = dict(zip(kinds, COLOURS, strict=False))
     colours = np.array([to_rgb(colour_of.get(kind, OTHER)) for kind in column])
-    axis.scatter(*atlas.positions.T, s=1.2, c=colours, alpha=0.35, linewidths=0, rasterized=True)
+    axis.scatter(
+        atlas.positions[:, 0],
+        atlas.positions[:, 1],
+        s=1.2,
+        c=colours,
+        alpha=0.35,
+        linewidths=0,
+        rasterized=True,
+    )
     _thumbnails(axis, atlas, colours)
     _cluster_names(axis, atlas, known=column)
     counts = Counter(column)
@@ -99,7 +107,7 @@ def view_walks(atlas: Atlas, walks: "Walks", num_followed: int = 3) -> View:
         )
     )
     ends = walks.positions[:, -1]
-    axis.scatter(*ends.T, s=9, color=TIMES(1.0), linewidths=0, alpha=0.8, zorder=3)
+    axis.scatter(ends[:, 0], ends[:, 1], s=9, color=TIMES(1.0), linewidths=0, alpha=0.8, zorder=3)
     for number, index in enumerate(followed):
         path = walks.positions[index]
         off = walks.is_off_map[index]
@@ -113,7 +121,8 @@ def view_walks(atlas: Atlas, walks: "Walks", num_followed: int = 3) -> View:
                 path_effects=[withStroke(linewidth=4.4, foreground="white")],
             )
         axis.text(
-            *path[-1],
+            float(path[-1, 0]),
+            float(path[-1, 1]),
             "ABCDEFGH"[number % 8],
             fontsize=12,
             fontweight="bold",
@@ -169,8 +178,12 @@ def view_basins(atlas: Atlas, walks: "Walks") -> View:
     first, last = walks.positions[:, 0], walks.positions[:, -1]
     lines = np.stack([first, last], axis=1)
     axis.add_collection(LineCollection(lines.tolist(), colors=colours, linewidths=0.5, alpha=0.3))
-    axis.scatter(*first.T, s=16, c=colours, linewidths=0.3, edgecolors="white", zorder=3)
-    axis.scatter(*last.T, s=10, c=colours, marker="s", linewidths=0, alpha=0.6, zorder=3)
+    axis.scatter(
+        first[:, 0], first[:, 1], s=16, c=colours, linewidths=0.3, edgecolors="white", zorder=3
+    )
+    axis.scatter(
+        last[:, 0], last[:, 1], s=10, c=colours, marker="s", linewidths=0, alpha=0.6, zorder=3
+    )
     axis.set_title(
         "Where each noise is first answered (dots), by where it ends (squares)",
         loc="left",

@@ -67,7 +67,7 @@ def view_replay(
     axis.add_collection(
         LineCollection(segments.tolist(), colors=TIMES(when), linewidths=0.8, alpha=0.5)
     )
-    axis.scatter(*paths[:, -1].T, s=14, color=TIMES(1.0), linewidths=0, zorder=3)
+    axis.scatter(paths[:, -1, 0], paths[:, -1, 1], s=14, color=TIMES(1.0), linewidths=0, zorder=3)
     shares = off.mean(axis=0)
     said = (
         f"{len(paths)} prompts and seeds through training, from {seen[0]:,} pictures seen (orange) "
@@ -102,7 +102,9 @@ def _frame(
     figure = _figure(atlas)
     axis = figure.axes[0]
     faces = ["none" if is_off else colour for is_off, colour in zip(off, colours, strict=True)]
-    axis.scatter(*positions.T, s=40, facecolors=faces, edgecolors=colours, linewidths=1.2)
+    axis.scatter(
+        positions[:, 0], positions[:, 1], s=40, facecolors=faces, edgecolors=colours, linewidths=1.2
+    )
     title = f"after {num_images:,} pictures"
     axis.set_title(title, loc="left", fontsize=15, fontweight="bold")
     return figure
