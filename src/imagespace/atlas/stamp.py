@@ -20,7 +20,7 @@ def stamp_of(path: Path) -> str:
         status = path.stat()
         digest.update(f"{path.name} {status.st_size} {status.st_mtime_ns}".encode())
         return digest.hexdigest()
-    for folder, folders, files in os.walk(path):
+    for folder, folders, _ in os.walk(path):
         folders[:] = sorted(name for name in folders if name != CACHE_FOLDER)
         found = []
         with os.scandir(folder) as entries:
@@ -29,5 +29,4 @@ def stamp_of(path: Path) -> str:
                     status = entry.stat()
                     found.append(f"{entry.name} {status.st_size} {status.st_mtime_ns}")
         digest.update("\n".join([folder.removeprefix(str(path)), *sorted(found)]).encode())
-        del files
     return digest.hexdigest()

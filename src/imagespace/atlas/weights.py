@@ -10,17 +10,22 @@ def weights_file(name: str) -> Path:
 
     UserError, from there: it is none of them.
     """
-    for path in (
-        Path(str(files("imagespace") / "models" / name / "model.safetensors")),
-        Path(name),
-        Path(name) / "model.safetensors",
-    ):
+    for path in (_shipped(name), Path(name), Path(name) / "model.safetensors"):
         if path.is_file():
             return path
     # Torch is imported only to say what is wrong.
     from imagespace.pipeline import model_file
 
     return model_file(name)
+
+
+def is_shipped(name: str) -> bool:
+    """Whether a shipped model has this name, which it keeps if a folder has it too."""
+    return _shipped(name).is_file()
+
+
+def _shipped(name: str) -> Path:
+    return Path(str(files("imagespace") / "models")) / name / "model.safetensors"
 
 
 def weights_sha256(file: Path) -> str:

@@ -48,6 +48,7 @@ def map_pictures(
 ) -> None:
     """Map the real pictures, name its clusters, and follow walks of the model on it."""
     from imagespace.atlas.space_names import check_space
+    from imagespace.atlas.weights import is_shipped
 
     check_space(space)
     if not 1 <= num <= MOST_PICTURES:
@@ -73,7 +74,7 @@ def map_pictures(
             "basins": lambda: atlas.view_basins(found),
         }
         redrawn |= {"walks", "basins"} if is_new or are_new else set()
-    if (Path(model) / "history").is_dir():
+    if not is_shipped(model) and (Path(model) / "history").is_dir():
         views["replay"] = lambda: _replay(work, atlas, seed)
         redrawn |= {"replay"} if is_new else set()
     for name, view in views.items():
@@ -142,9 +143,12 @@ def stage(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def _folder_of(model: str) -> Path:
-    """RUN/atlas for a run folder, else NAME-atlas."""
+    """RUN/atlas for a run folder, else NAME-atlas; a shipped name is no folder of that name."""
+    from imagespace.atlas.weights import is_shipped
+
     path = Path(model)
-    return path / "atlas" if path.is_dir() else Path(f"{path.stem}-atlas")
+    is_run = path.is_dir() and not is_shipped(model)
+    return path / "atlas" if is_run else Path(f"{path.stem}-atlas")
 
 
 def _atlas(
