@@ -19,6 +19,7 @@ from imagespace.atlas.labels import label_columns
 from imagespace.atlas.layout import NUM_NEIGHBOURS, import_umap, lay_out
 from imagespace.atlas.map_scores import score_map
 from imagespace.atlas.neighbours import nearest
+from imagespace.atlas.off_map import off_map_scores
 from imagespace.atlas.projection import fit_projection
 from imagespace.atlas.refit import refit_scores
 from imagespace.atlas.space import (
@@ -95,7 +96,8 @@ def build_atlas(
         names = name_clusters(cluster_of, captions, labels)
     with stage("scoring the map"):
         scores = score_map(coordinates, positions, neighbours[0], labels, seed)
-        _, scores["projection"] = fit_projection(coordinates, positions, *neighbours)
+        projection, scores["projection"] = fit_projection(coordinates, positions, *neighbours)
+        scores["off_map"] = off_map_scores(projection, fitted, pictures, rows, seed)
     with stage("scoring the projection"):
         scores["projection_of_held_out"] = refit_scores(coordinates, seed)
     about = {

@@ -261,3 +261,9 @@ def _print_scores(atlas: "Atlas") -> None:
         f"{100 * held_out['median_error']:.1f} %; making it again with them moves the others by "
         f"{100 * held_out['refit_moves']:.1f} %"
     )
+    off = scores["off_map"]
+    print(
+        f"off the map: {100 * off['noise']:.0f} % of pure noise, {off['noise_ratio']:.1f} times as "
+        "far as any that is on it"
+        + (f"; {100 * off['real']:.1f} % of real pictures not mapped" if "real" in off else "")
+    )
