@@ -56,7 +56,7 @@ def view_map(atlas: Atlas, colour_by: str | None = None) -> View:
     if others := sum(counts[kind] for kind in counts if kind not in colour_of):
         handles.append(_dot(axis, OTHER, f"other ({others:,})"))
     if len(handles) > 1:
-        axis.legend(handles=handles, loc="lower right", frameon=False, fontsize=9, title=name)
+        axis.legend(handles=handles, loc="upper right", frameon=False, fontsize=9, title=name)
     scores = atlas.scores
     purity = scores["purity"].get("left-right or top-bottom") or scores["purity"].get(name)
     said = f"{len(atlas):,} real pictures; neighbours on the map are neighbours in the space: "
@@ -305,7 +305,7 @@ def _tinted(sprite: NDArray[np.uint8], colour: NDArray[np.float64]) -> NDArray[n
 
 def _cluster_names(axis: Axes, atlas: Atlas, known: Sequence[str], size: float = 9) -> None:
     """The names of the largest clusters at their middles; what the colours say is left out."""
-    told = set(known) - set(atlas.cluster_names)
+    told = set(known)
     height = 0.021 * atlas.density.side
     placed: list[tuple[float, float, float]] = []
     for cluster in range(len(atlas.cluster_names)):
@@ -313,6 +313,8 @@ def _cluster_names(axis: Axes, atlas: Atlas, known: Sequence[str], size: float =
             break
         parts = atlas.cluster_names[cluster].split(" · ")
         name = _cut(", ".join(part for part in parts if part not in told) or parts[0], 26)
+        if atlas.labels and name in told:
+            continue  # its colour says as much
         x, y = (float(value) for value in atlas.cluster_centres[cluster])
         width = 0.5 * 0.011 * atlas.density.side * len(name)
         if any(abs(y - b) < height and abs(x - a) < width + w for a, b, w in placed):
