@@ -2,7 +2,8 @@
 
 python benchmarks/atlas_spaces.py [--num 4000] [--seed 0]
 
-Printed: the share of the 15 nearest pictures that carry the same label, for each space.
+Printed: the share of the 15 nearest pictures that carry the same label, for each space. Labels of
+many kinds need enough pictures to count: 214 radicals about 3,000 of them.
 """
 
 import argparse
