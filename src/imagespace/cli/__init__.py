@@ -6,7 +6,7 @@ from types import FrameType
 
 import typer
 
-from imagespace.cli import evaluate, field, generate, lab, models, pictures, train, view
+from imagespace.cli import evaluate, field, generate, lab, map, models, pictures, train, view
 from imagespace.errors import UserError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command("generate")(generate.generate)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("map")(map.map_pictures)
 app.command("models")(models.models)
 app.command("field")(field.field)
 app.command("likelihood")(field.likelihood)

@@ -40,17 +40,24 @@ def pictures_of(
     if not isinstance(network, TransformerConfig):
         raise UserError(model.source, "draws points", "Name a model of pictures")
     if data is None:
-        if model.config.name != "glyphs":
-            raise UserError(
-                f"model {model.source}",
-                "its pictures are needed to compare with",
-                "Name the folder that it was trained on with --data",
-            )
-        data = GLYPH_CACHE / f"glyphs-{network.image_size_px}"
+        data = glyph_folder(model)
         if not (data / "metadata.jsonl").is_file():
             build_glyphs(data, network.image_size_px)
     shape = (network.image_size_px, network.num_channels)
     return read_folder(data, *shape, progress, model.config.fit)
+
+
+def glyph_folder(model: Model) -> Path:
+    """Where the glyphs of a model's size are kept. UserError: it is not a model of glyphs."""
+    if model.config.name != "glyphs":
+        raise UserError(
+            f"model {model.source}",
+            "its pictures are needed to compare with",
+            "Name the folder that it was trained on with --data",
+        )
+    network = model.config.network
+    assert isinstance(network, TransformerConfig)
+    return GLYPH_CACHE / f"glyphs-{network.image_size_px}"
 
 
 @dataclass(frozen=True)

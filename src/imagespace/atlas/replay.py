@@ -1,0 +1,116 @@
+"""A training run replayed on a map: the same seeds drawn by the weights of every evaluation."""
+
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+from imagespace.atlas.atlas import Atlas
+from imagespace.atlas.map_views import COLOURS, OTHER, TIMES, draw_land, frame_map, say
+from imagespace.atlas.view import View
+from imagespace.evaluation.curves import replay
+from imagespace.evaluation.subject import Subject
+from imagespace.pipeline import Model
+
+if TYPE_CHECKING:
+    from imagespace.atlas.space import PictureSpace
+    from imagespace.pictures.folder import PictureSet
+
+NUM_REPLAYED = 128
+FRAME_DPI = 72
+
+
+def view_replay(
+    atlas: Atlas,
+    model: Model,
+    pictures: "PictureSet",
+    space: "PictureSpace",
+    num: int = NUM_REPLAYED,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> View:
+    """Where the same prompts and seeds end at every evaluation of the run, one frame each.
+
+    Colours are those of the clusters in which the last weights put them; a hollow dot is off the
+    map. UserError: the model is no run folder, or its run kept no earlier weights.
+    """
+    kept = list(replay(model))
+    seen, positions, ratios = [], [], []
+    for number, (num_images, weights) in enumerate(kept):
+        subject = Subject(weights, pictures, num, seed)
+        pixels = subject.draw(subject.settings()[:num])
+        placed = atlas.projection(space.coordinates(pixels))
+        seen.append(num_images)
+        positions.append(placed.positions)
+        ratios.append(placed.ratio)
+        if progress is not None:
+            progress(number + 1, len(kept))
+    paths, off = np.stack(positions, axis=1), np.stack(ratios, axis=1) > 1
+    ends = atlas.clusters_at(paths[:, -1])
+    common = np.argsort(-np.bincount(ends, minlength=len(atlas.cluster_names)), kind="stable")
+    colour_of = dict(zip(common.tolist(), COLOURS, strict=False))
+    colours = [colour_of.get(int(cluster), OTHER) for cluster in ends]
+    frames = [
+        _as_image(_frame(atlas, paths[:, number], off[:, number], colours, num_images))
+        for number, num_images in enumerate(seen)
+    ]
+    figure = _figure(atlas)
+    axis = figure.axes[0]
+    steps = paths.shape[1]
+    segments = np.stack([paths[:, :-1], paths[:, 1:]], axis=2).reshape(-1, 2, 2)
+    when = np.tile(np.arange(steps - 1) / max(steps - 1, 1), len(paths))
+    axis.add_collection(
+        LineCollection(segments.tolist(), colors=TIMES(when), linewidths=0.8, alpha=0.5)
+    )
+    axis.scatter(paths[:, -1, 0], paths[:, -1, 1], s=14, color=TIMES(1.0), linewidths=0, zorder=3)
+    shares = off.mean(axis=0)
+    said = (
+        f"{len(paths)} prompts and seeds through training, from {seen[0]:,} pictures seen (orange) "
+        f"to {seen[-1]:,} (violet): {100 * shares[0]:.0f} % are off the map at first, "
+        f"{100 * shares[-1]:.0f} % at last"
+    )
+    axis.set_title("The same noise through training", loc="left", fontsize=15, fontweight="bold")
+    say(figure, said)
+    numbers = {
+        "pictures_seen": seen,
+        "off_map": shares.tolist(),
+        "median_travel": np.median(np.linalg.norm(np.diff(paths, axis=1), axis=2), axis=0).tolist(),
+    }
+    return View(said, figure, numbers, frames)
+
+
+def _figure(atlas: Atlas) -> Figure:
+    figure = Figure(figsize=(9.6, 9.6), dpi=100, facecolor="white")
+    axis = figure.add_axes((0.02, 0.04, 0.96, 0.92))
+    frame_map(axis, atlas)
+    draw_land(axis, atlas)
+    return figure
+
+
+def _frame(
+    atlas: Atlas,
+    positions: NDArray[np.float32],
+    off: NDArray[np.bool_],
+    colours: list[str],
+    num_images: int,
+) -> Figure:
+    figure = _figure(atlas)
+    axis = figure.axes[0]
+    faces = ["none" if is_off else colour for is_off, colour in zip(off, colours, strict=True)]
+    axis.scatter(
+        positions[:, 0], positions[:, 1], s=40, facecolors=faces, edgecolors=colours, linewidths=1.2
+    )
+    title = f"after {num_images:,} pictures"
+    axis.set_title(title, loc="left", fontsize=15, fontweight="bold")
+    return figure
+
+
+def _as_image(figure: Figure) -> Image.Image:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=FRAME_DPI)
+    return Image.open(buffer).convert("RGB")

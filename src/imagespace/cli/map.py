@@ -1,0 +1,269 @@
+"""`imagespace map`: the real pictures as a map, and a model's walks on it."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from imagespace.cli.progress import progress_bar
+from imagespace.errors import UserError
+
+if TYPE_CHECKING:
+    from imagespace.atlas import Atlas, View, Walks
+    from imagespace.pictures.folder import PictureSet
+    from imagespace.pipeline import Model
+
+MOST_PICTURES = 100_000
+
+
+def map_pictures(
+    model: Annotated[str, typer.Argument(help="A model's name, run folder or file.")] = "glyphs",
+    space: Annotated[
+        str, typer.Option(help="What is near: pixel (shrunk pictures) or feature.")
+    ] = "pixel",
+    data: Annotated[
+        Path | None,
+        typer.Option(help="The pictures that it was trained on; glyphs are made if left out."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the atlas; else RUN/atlas or NAME-atlas.")
+    ] = None,
+    num: Annotated[int, typer.Option(help="Most pictures on the map.")] = 20_000,
+    seed: Annotated[int, typer.Option(help="Of the map and of the walks.")] = 0,
+    walks: Annotated[int, typer.Option(help="Walks to draw on the map; 0 for none.")] = 1000,
+    steps: Annotated[int, typer.Option(help="Steps of each walk.")] = 25,
+    prompt: Annotated[
+        list[str] | None,
+        typer.Option(help="Prompt of the walks, may be repeated; else captions never read."),
+    ] = None,
+    colour: Annotated[
+        str | None, typer.Option(help="Label that colours the map; else the one of fewest kinds.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Make anew, in place of any atlas there.")
+    ] = False,
+) -> None:
+    """Map the real pictures, name its clusters, and follow walks of the model on it."""
+    from imagespace.atlas.space_names import check_space
+    from imagespace.atlas.weights import is_shipped
+
+    check_space(space)
+    if not 1 <= num <= MOST_PICTURES:
+        raise UserError(f"--num {num}", f"must be from 1 to {MOST_PICTURES:,}", "Use 20000")
+    if not 0 <= seed < 2**62:
+        raise UserError(f"--seed {seed}", "must be from 0 to 2^62 - 1", "Use such a seed")
+    if walks:
+        from imagespace.atlas.map_walks import check_walks
+
+        check_walks(walks, steps)
+    work = _Work(model, data)
+    folder = out or _folder_of(model)
+    if folder.exists() and not folder.is_dir():
+        raise UserError(str(folder), "is not a folder", "Choose another --out")
+    atlas, is_new = _atlas(work, folder, space, num, seed, overwrite)
+    _print_scores(atlas)
+    views: dict[str, Callable[[], View]] = {"map": lambda: atlas.view_map(colour)}
+    redrawn = {"map"} if is_new or colour is not None else set()
+    if walks:
+        found, are_new = _walks(work, atlas, folder, walks, steps, seed, prompt or [])
+        views |= {
+            "walks": lambda: atlas.view_walks(found),
+            "basins": lambda: atlas.view_basins(found),
+        }
+        redrawn |= {"walks", "basins"} if is_new or are_new else set()
+    if not is_shipped(model) and (Path(model) / "history").is_dir():
+        views["replay"] = lambda: _replay(work, atlas, seed)
+        redrawn |= {"replay"} if is_new else set()
+    for name, view in views.items():
+        path = folder / f"{name}.png"
+        if name in redrawn or not path.is_file():
+            shown = view()
+            shown.save(path)
+            if shown.frames:
+                print(shown.save(path.with_suffix(".webp")))
+            print(shown.title)
+        print(path)
+
+
+class _Work:
+    """The model and its pictures, read when they are first needed: a kept atlas needs neither."""
+
+    def __init__(self, name: str, data: Path | None) -> None:
+        from imagespace.atlas.weights import weights_file, weights_sha256
+
+        self.name, self.data = name, data
+        file = weights_file(name)
+        self.about = {"weights_sha256": weights_sha256(file)}
+        self._model: Model | None = None
+        self._pictures: PictureSet | None = None
+
+    @property
+    def model(self) -> "Model":
+        if self._model is None:
+            from imagespace.pipeline import load
+
+            with stage("loading the model"):
+                self._model = load(self.name)
+        return self._model
+
+    @property
+    def pictures(self) -> "PictureSet":
+        if self._pictures is None:
+            from imagespace.evaluation.subject import pictures_of
+
+            model = self.model
+            with stage("reading pictures") as progress:
+                self._pictures = pictures_of(model, self.data, progress)
+        return self._pictures
+
+    def stamp(self, folder: str) -> str:
+        """Of the pictures' folder: the one that is named, or the one that the atlas names."""
+        from imagespace.atlas.stamp import stamp_of
+
+        return stamp_of(self.data or Path(folder))
+
+    @property
+    def folder(self) -> Path:
+        """Where the pictures lie."""
+        if self.data is not None:
+            return self.data
+        from imagespace.evaluation.subject import glyph_folder
+
+        return glyph_folder(self.model)
+
+
+@contextmanager
+def stage(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A stage of the work: a bar where stderr is a terminal."""
+    with progress_bar(what) as report:
+        yield report
+
+
+def _folder_of(model: str) -> Path:
+    """RUN/atlas for a run folder, else NAME-atlas; a shipped name is no folder of that name."""
+    from imagespace.atlas.weights import is_shipped
+
+    path = Path(model)
+    is_run = path.is_dir() and not is_shipped(model)
+    return path / "atlas" if is_run else Path(f"{path.stem}-atlas")
+
+
+def _atlas(
+    work: _Work, folder: Path, space: str, num: int, seed: int, overwrite: bool
+) -> tuple["Atlas", bool]:
+    """The atlas of the folder, read or made. UserError: it was made from something else."""
+    from imagespace.atlas.atlas import ATLAS_FILE, load_atlas, read_about
+
+    if (folder / ATLAS_FILE).is_file() and not overwrite:
+        about = read_about(folder)
+        _check_same(work, folder, about, space, num, seed)
+        return load_atlas(folder), False
+    if not overwrite and folder.is_dir() and any(folder.iterdir()):
+        ours = {"atlas.npz", "sprites", "walks.npz", "walks.webp"}
+        foreign = sorted({path.name for path in folder.iterdir()} - ours)
+        if foreign:
+            raise UserError(
+                str(folder), f"holds other files ({foreign[0]})", "Choose a new folder for --out"
+            )
+    from imagespace.atlas.building import build_atlas
+
+    started = time.perf_counter()
+    atlas = build_atlas(work.model, work.pictures, space, num, seed, stage)
+    atlas.about.update(
+        work.about,
+        asked_num=num,
+        data=str(work.folder.resolve()),
+        data_stamp=work.stamp(str(work.folder)),
+    )
+    atlas.save(folder)
+    print(f"{folder}: a map of {len(atlas):,} pictures ({time.perf_counter() - started:.0f} s)")
+    return atlas, True
+
+
+def _check_same(
+    work: _Work, folder: Path, about: dict[str, Any], space: str, num: int, seed: int
+) -> None:
+    """UserError unless the atlas was made from these weights, pictures, space, number and seed."""
+    asked = {**work.about, "space": space, "asked_num": num, "seed": seed}
+    others = [name for name, value in asked.items() if about.get(name) != value]
+    stamp = work.stamp(about.get("data", ""))
+    if not others and (not stamp or stamp != about.get("data_stamp")):
+        # Copied or touched, perhaps: only the pictures themselves can tell.
+        others = [] if work.pictures.key == about.get("data_key") else ["data"]
+    if others:
+        names = {"weights_sha256": "weights", "asked_num": "--num", "data": "pictures"}
+        what = " and ".join(names.get(name, f"--{name}") for name in others)
+        raise UserError(
+            str(folder),
+            f"is an atlas made with other {what}",
+            "Choose another --out, or add --overwrite",
+        )
+
+
+def _walks(
+    work: _Work,
+    atlas: "Atlas",
+    folder: Path,
+    num: int,
+    steps: int,
+    seed: int,
+    prompts: list[str],
+) -> tuple["Walks", bool]:
+    """The walks that the folder keeps, or new ones."""
+    from imagespace.atlas.map_walks import about_walks, load_walks, walk_on_map
+
+    kept = load_walks(folder, about_walks(atlas, num, steps, seed, prompts))
+    if kept is not None:
+        return kept, False
+    from imagespace.atlas.building import space_of_atlas
+
+    space = space_of_atlas(atlas, work.pictures, stage)
+    with stage(f"walking {num:,} times") as progress:
+        found = walk_on_map(
+            atlas, work.model, work.pictures, space, num, steps, seed, prompts, progress
+        )
+    found.save(folder)
+    return found, True
+
+
+def _replay(work: _Work, atlas: "Atlas", seed: int) -> "View":
+    """The run's own weights over time, on its map."""
+    from imagespace.atlas.building import space_of_atlas
+    from imagespace.atlas.replay import view_replay
+
+    space = space_of_atlas(atlas, work.pictures, stage)
+    with stage("replaying the training") as progress:
+        return view_replay(atlas, work.model, work.pictures, space, seed=seed, progress=progress)
+
+
+def _print_scores(atlas: "Atlas") -> None:
+    scores, projection = atlas.scores, atlas.scores["projection"]
+    print(
+        f"trustworthiness {scores['trustworthiness']:.3f} "
+        f"(k = {scores['trustworthiness_neighbours']}, "
+        f"{scores['trustworthiness_sample']:,} of {len(atlas):,} pictures)"
+    )
+    for name, found in scores["purity"].items():
+        print(
+            f"neighbours of the same {name}: on the map {100 * found['map']:.1f} %, in the space "
+            f"{100 * found['space']:.1f} %, the commonest alone {100 * found['majority']:.1f} %"
+        )
+    held_out = scores["projection_of_held_out"]
+    print(
+        f"projection: median error {100 * projection['median_error']:.1f} % of the map's spread, "
+        f"of a random place {100 * projection['random_error']:.0f} %"
+    )
+    print(
+        f"  of pictures that a map of {held_out['num_mapped']:,} was made without: "
+        f"{100 * held_out['median_error']:.1f} %; making it again with them moves the others by "
+        f"{100 * held_out['refit_moves']:.1f} %"
+    )
+    off = scores["off_map"]
+    print(
+        f"off the map: {100 * off['noise']:.0f} % of pure noise, {off['noise_ratio']:.1f} times as "
+        "far as any that is on it"
+        + (f"; {100 * off['real']:.1f} % of real pictures not mapped" if "real" in off else "")
+    )

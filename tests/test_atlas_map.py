@@ -1,0 +1,313 @@
+"""The map: its space, neighbours, density, clusters, names and scores; and the atlas as a file."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imagespace.atlas.atlas import ATLAS_FILE, Atlas, load_atlas
+from imagespace.atlas.cluster_names import log_odds, name_clusters
+from imagespace.atlas.clusters import clusters_of
+from imagespace.atlas.density import density_of
+from imagespace.atlas.labels import label_columns
+from imagespace.atlas.map_scores import purity, trustworthiness
+from imagespace.atlas.neighbours import nearest
+from imagespace.atlas.space import boxes_a_side, describe_pixels, fit_space
+from imagespace.atlas.sprites import Sprites, as_kept, shrink, sprites_from_sheet
+from imagespace.atlas.stamp import stamp_of
+from imagespace.errors import UserError
+
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+
+
+def run(*words, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "imagespace", *map(str, words)],
+        cwd=cwd,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+
+
+def test_neighbours_are_those_of_all_distances():
+    random = np.random.default_rng(0)
+    points = random.normal(size=(700, 6)).astype(np.float32)
+    queries = random.normal(size=(9, 6)).astype(np.float32)
+    queries[4] = points[77]
+    indices, distances = nearest(queries, points, 5)
+    all_of_them = np.linalg.norm(queries[:, None].astype(float) - points[None], axis=2)
+    assert np.array_equal(indices, np.argsort(all_of_them, axis=1)[:, :5])
+    assert np.allclose(distances, np.sort(all_of_them, axis=1)[:, :5], atol=1e-6)
+    assert distances[4, 0] == 0
+    own, _ = nearest(points, points, 3, skip_self=True)  # more than one block
+    assert not (own == np.arange(700)[:, None]).any()
+
+
+def test_distances_in_the_space_never_exceed_those_of_the_pictures():
+    random = np.random.default_rng(1)
+    pixels = random.integers(0, 256, (60, 24, 24, 3)).astype(np.uint8)
+    pixels[30:] = (pixels[30:] // 8 * 8).repeat(2, axis=1)[:, :24]
+    space, coordinates = fit_space("pixel", pixels, describe_pixels)
+    assert np.allclose(space.coordinates(pixels), coordinates, atol=1e-6)
+    values = pixels.reshape(60, -1).astype(float) / 127.5 - 1
+    true = np.sqrt(((values[:, None] - values[None]) ** 2).mean(axis=2))
+    near = np.linalg.norm(coordinates[:, None] - coordinates[None], axis=2)
+    assert (near <= true + 1e-5).all()
+    # All components and both lengths together are the whole length of a picture.
+    whole = np.sqrt((coordinates.astype(float) ** 2).sum(axis=1))
+    vectors, lost = describe_pixels(pixels.astype(np.float32) / 127.5 - 1)
+    total = ((vectors - space.centre) ** 2).sum(axis=1) + (lost**2).sum(axis=1)
+    assert np.allclose(whole, np.sqrt(total), atol=1e-5)
+
+
+def test_the_parts_of_a_picture_add_up_and_noise_is_mostly_finest_detail():
+    noise = np.random.default_rng(2).normal(size=(8, 128, 128, 1)).astype(np.float32)
+    vectors, lost = describe_pixels(noise)
+    parts = np.column_stack([(vectors**2).sum(axis=1), lost**2])
+    assert np.allclose(parts.sum(axis=1), (noise**2).mean(axis=(1, 2, 3)), rtol=1e-4)
+    # White noise in boxes of 64 pixels: 1/64 in their means, 1/4 - 1/64 above, 3/4 in the finest.
+    assert np.allclose(parts.mean(axis=0), [1 / 64, 1 / 4 - 1 / 64, 3 / 4], atol=0.01)
+
+
+@pytest.mark.parametrize(("size", "boxes"), [(128, 16), (64, 16), (96, 16), (28, 14), (97, 97)])
+def test_boxes_divide_the_picture(size, boxes):
+    assert boxes_a_side(size) == boxes
+
+
+def test_trustworthiness_is_that_of_scikit_learn():
+    manifold = pytest.importorskip("sklearn.manifold")
+    random = np.random.default_rng(3)
+    points = random.normal(size=(120, 5)).astype(np.float32)
+    for positions in (points[:, :2], random.normal(size=(120, 2)).astype(np.float32)):
+        expected = manifold.trustworthiness(points, positions, n_neighbors=7)
+        assert trustworthiness(points, positions, 7) == pytest.approx(expected, abs=1e-9)
+    assert trustworthiness(points, points, 7) == 1
+    # A sum over two halves is, on the average, the sum over all.
+    halves = [trustworthiness(points, points[:, :2], 7, np.arange(i, 120, 2)) for i in (0, 1)]
+    assert np.mean(halves) == pytest.approx(trustworthiness(points, points[:, :2], 7))
+
+
+def test_purity_counts_labelled_neighbours_alone():
+    neighbours = np.array([[1, 2], [0, 3], [0, 1], [0, 1]])
+    labels = np.array(["a", "a", "b", ""])
+    # Of 0: a, b. Of 1: a (3 has no label). Of 2: a, a. 3 does not count.
+    assert purity(neighbours, labels) == pytest.approx((1 + 1 + 0) / (2 + 1 + 2))
+
+
+def test_density_integrates_to_one_and_is_a_gaussian_around_a_single_point():
+    random = np.random.default_rng(4)
+    cloud = density_of(random.normal(size=(500, 2)).astype(np.float32))
+    assert cloud.values.sum() * cloud.cell**2 == pytest.approx(1, abs=1e-4)
+    corners = np.array([[0, 0], [10, 10]], np.float32)  # far apart: two separate humps
+    density = density_of(corners, bandwidth=0.5)
+    row, column = density.cells(corners[:1])[0]
+    peak = density.values[row, column]
+    assert peak == pytest.approx(0.5 / (2 * np.pi * 0.25), rel=0.02)
+    away = round(0.5 / density.cell)
+    expected = peak * np.exp(-0.5 * (away * density.cell / 0.5) ** 2)
+    assert density.values[row, column + away] == pytest.approx(expected, rel=0.06)
+
+
+def test_separate_humps_are_clusters_and_the_largest_comes_first():
+    random = np.random.default_rng(5)
+    sizes, middles = (100, 300, 200), ((0, 0), (12, 0), (0, 12))
+    truth = np.repeat([0, 1, 2], sizes)
+    positions = np.array(middles)[truth] + random.normal(size=(600, 2))
+    found = clusters_of(density_of(positions.astype(np.float32)), positions.astype(np.float32))
+    assert np.bincount(found).tolist() == [300, 200, 100]
+    assert len({(a, b) for a, b in zip(truth, found, strict=True)}) == 3
+
+
+def test_one_hump_is_one_cluster():
+    random = np.random.default_rng(6)
+    positions = random.normal(size=(3000, 2)).astype(np.float32)
+    density = density_of(positions, bandwidth=1.0)
+    assert clusters_of(density, positions).max() == 0
+
+
+def test_log_odds_are_those_of_the_paper():
+    inside, outside = Counter(fish=8, the=20), Counter(fish=2, the=70)
+    # Prior a = 0.1 (y_in + y_out): fish 1, the 9, together 10.
+    odds = np.log((9 / (38 - 9)) / (3 / (82 - 3)))
+    expected = odds / np.sqrt(1 / 9 + 1 / 3)
+    found = log_odds(inside, outside)
+    assert found["fish"] == pytest.approx(expected)
+    assert found["the"] < 0 < found["fish"]
+
+
+def test_clusters_are_named_after_labels_and_telling_words_and_never_alike():
+    cluster_of = np.repeat([0, 1, 2], 40)
+    captions = ["a fish of the sea"] * 40 + ["a tall tree"] * 40 + [""] * 40
+    labels = {"kind": ["animal"] * 40 + ["plant"] * 40 + ["animal", "plant"] * 20}
+    names = name_clusters(cluster_of, captions, labels)
+    assert names[0].startswith("animal · ")
+    assert names[0].split(" · ")[1] in ("fish", "sea")
+    assert names[1].startswith("plant · ")
+    assert names[2] == "cluster 3"
+
+
+def test_label_columns_are_kinds_and_not_names():
+    rows = [
+        {"file_name": f"{i}.png", "text": "x", "kind": "ab"[i % 2], "id": f"U+{i}", "n": i}
+        for i in range(40)
+    ]
+    del rows[3]["kind"]
+    found = label_columns(rows)
+    assert list(found) == ["kind"]
+    assert found["kind"][:4] == ["a", "b", "a", ""]
+
+
+def test_sprites_come_back_from_their_file(tmp_path):
+    random = np.random.default_rng(7)
+    grey = as_kept(shrink(random.integers(0, 256, (11, 48, 48, 1)).astype(np.uint8)))
+    (tmp_path / "sprites").write_bytes(grey.as_file())
+    with Image.open(tmp_path / "sprites") as sheet:
+        again = sprites_from_sheet(sheet, 11, 24, 1)
+    assert np.array_equal(again.pixels, grey.pixels)
+    flat = np.broadcast_to(np.arange(0, 220, 20).reshape(11, 1, 1, 1), (11, 8, 8, 3))
+    coloured = Sprites(np.ascontiguousarray(flat, dtype=np.uint8))
+    (tmp_path / "sprites").write_bytes(coloured.as_file())
+    with Image.open(tmp_path / "sprites") as sheet:
+        again = sprites_from_sheet(sheet, 11, 8, 3)
+    means = again.pixels.mean(axis=(1, 2, 3))
+    assert np.abs(means - coloured.pixels.mean(axis=(1, 2, 3))).max() < 6
+
+
+def test_a_stamp_changes_with_any_file_and_not_with_the_cache(tmp_path):
+    folder = tmp_path / "data"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "a.png").write_bytes(b"one")
+    before = stamp_of(folder)
+    (folder / ".imagespace").mkdir()
+    (folder / ".imagespace" / "pixels").write_bytes(b"cache")
+    assert stamp_of(folder) == before
+    (folder / "deep" / "b.png").write_bytes(b"two")
+    assert stamp_of(folder) != before
+    assert stamp_of(tmp_path / "gone") == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["map", "--space", "outer"], "Use pixel or feature"),
+        (["map", "--num", "0"], "--num 0"),
+        (["map", "--data", "few"], "a map needs at least 50"),
+        (["map", "--walks", "-1"], "-1 walks"),
+        (["map", "--steps", "1"], "1 steps"),
+        (["map", "--seed", "-1"], "--seed -1"),
+        (["map", "run"], "is a folder without a trained model"),
+        (["map", "magic"], "neither a shipped model"),
+        (["map", "--out", "file"], "is not a folder"),
+        (["map", "--out", "few"], "holds other files"),
+    ],
+)
+def test_mistakes_are_one_line_and_lose_nothing(tmp_path, words, says):
+    (tmp_path / "few").mkdir()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "file").write_text("mine")
+    for number in range(3):
+        Image.new("L", (8, 8), 60 * number).save(tmp_path / "few" / f"{number}.png")
+    before = {p for p in tmp_path.rglob("*") if p.name != ".imagespace"}
+    done = run(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    after = {p for p in tmp_path.rglob("*") if ".imagespace" not in p.parts}
+    assert after == before
+
+
+def test_reading_an_atlas_needs_neither_torch_nor_umap(tmp_path):
+    code = (
+        "import sys; from imagespace.atlas import load_atlas\n"
+        "from imagespace.errors import UserError\n"
+        "try: load_atlas('.')\n"
+        "except UserError as error: assert 'holds no atlas' in str(error)\n"
+        "sys.exit(bool({'torch', 'umap', 'numba'} & set(sys.modules)))"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, cwd=tmp_path).returncode == 0
+    )
+
+
+@pytest.fixture(scope="module")
+def small_atlas(shapes_folder, tiny_model) -> Atlas:
+    pytest.importorskip("umap")
+    from imagespace.atlas import build_atlas
+    from imagespace.pictures.folder import read_folder
+
+    return build_atlas(tiny_model, read_folder(shapes_folder, 16, 1))
+
+
+@pytest.mark.slow
+def test_the_same_seed_is_the_same_map_and_a_file_brings_it_back(
+    small_atlas, shapes_folder, tiny_model, tmp_path
+):
+    from imagespace.atlas import build_atlas
+    from imagespace.pictures.folder import read_folder
+
+    again = build_atlas(tiny_model, read_folder(shapes_folder, 16, 1))
+    assert np.array_equal(again.positions, small_atlas.positions)
+    loaded = load_atlas(small_atlas.save(tmp_path / "atlas"))
+    for name in ("positions", "coordinates", "cluster_of", "rows"):
+        assert np.array_equal(getattr(loaded, name), getattr(small_atlas, name)), name
+    assert np.array_equal(loaded.sprites.pixels, small_atlas.sprites.pixels)
+    assert np.array_equal(loaded.density.values, small_atlas.density.values)
+    assert loaded.captions == small_atlas.captions
+    assert loaded.scores == json.loads(json.dumps(small_atlas.scores))
+    assert loaded.about == json.loads(json.dumps(small_atlas.about))
+    # Lines, discs, squares and crosses lie apart: neighbours share their caption.
+    captions = np.array(loaded.captions)
+    own, _ = nearest(loaded.positions, loaded.positions, 5, skip_self=True)
+    assert (captions[own] == captions[:, None]).mean() > 0.5
+    assert b"<img" in loaded._repr_html_().encode()
+    with pytest.raises(UserError, match="no labels"):
+        loaded.view_map("kind")
+    (tmp_path / "atlas" / "atlas.npz").write_bytes(b"torn")
+    with pytest.raises(UserError, match="damaged"):
+        load_atlas(tmp_path / "atlas")
+
+
+@pytest.mark.slow
+def test_the_command_keeps_its_atlas_and_refuses_others(tmp_path, shapes_folder, tiny_run):
+    """A real run folder: map, walks, basins, replay; again from the cache; other pictures."""
+    pytest.importorskip("umap")
+    import shutil
+
+    from imagespace.pictures.folder import read_folder
+    from imagespace.text.vectors import load_text_encoder
+    from imagespace.training.loop import train
+    from imagespace.training.picture_data import PictureData
+
+    data, encoder = tmp_path / "data", load_text_encoder()
+    shutil.copytree(shapes_folder, data)
+    model = tiny_run.model.model_copy(update={"text_fingerprint": encoder.fingerprint})
+    config = tiny_run.model_copy(update={"model": model})
+    pictures = PictureData(config, read_folder(data, 16, 1), encoder)
+    for _ in train(config, pictures, tmp_path / "run"):
+        pass
+    words = ["map", "run", "--data", "data", "--walks", "3", "--steps", "4"]
+    done = run(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "run" / "atlas"
+    names = {"map.png", "walks.png", "basins.png", "replay.png", "replay.webp", ATLAS_FILE}
+    assert names <= {path.name for path in folder.iterdir()}
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    again = run(*words, cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    for more in (["--seed", "1"], ["--num", "60"], ["--space", "feature"]):
+        refused = run(*words, *more, cwd=tmp_path)
+        assert refused.returncode == 2
+        assert f"made with other {more[0]}" in refused.stderr
+    Image.new("L", (16, 16), 99).save(data / "0.png")
+    refused = run(*words, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "other pictures" in refused.stderr
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
