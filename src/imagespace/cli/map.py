@@ -67,6 +67,7 @@ def map_pictures(
     _print_scores(atlas)
     views: dict[str, Callable[[], View]] = {"map": lambda: atlas.view_map(colour)}
     redrawn = {"map"} if is_new or colour is not None else set()
+    found, are_new = None, False
     if walks:
         found, are_new = _walks(work, atlas, folder, walks, steps, seed, prompt or [])
         views |= {
@@ -86,6 +87,18 @@ def map_pictures(
                 print(shown.save(path.with_suffix(".webp")))
             print(shown.title)
         print(path)
+    _write_page(folder, atlas, found, is_new or are_new)
+
+
+def _write_page(folder: Path, atlas: "Atlas", walks: "Walks | None", is_new: bool) -> None:
+    """The page that pans, zooms and plays; a kept one shows the same walks, or it is rewritten."""
+    from imagespace.atlas.atlas_page import PAGE_FILE, write_atlas_page
+
+    path = folder / PAGE_FILE
+    if is_new or not path.is_file():
+        with stage("writing the page"):
+            write_atlas_page(folder, atlas, walks)
+    print(path)
 
 
 class _Work:

@@ -139,14 +139,18 @@ def _dry_run(config: "RunConfig", data: "TrainingData") -> None:
     print(f"parameters      {parameters:,}")
     print(f"arithmetic      {str(state.dtype).removeprefix('torch.')}")
     print(f"peak memory     {memory_gb:.2f} GB")
-    noun = "points" if data.encoder is None else "pictures"
+    noun = _noun(config)
     print(f"first step      {seconds[0]:.0f} s")
     print(f"speed           {rate:.0f} {noun}/s")
     if training.budget_images is not None:
         print(f"expected time   {training.budget_images / rate / 60:.1f} minutes")
     else:
         assert training.budget_minutes is not None
-        print(f"expected images {training.budget_minutes * 60 * rate:,.0f}")
+        print(f"expected {noun:8}{training.budget_minutes * 60 * rate:,.0f}")
+
+
+def _noun(config: "RunConfig") -> str:
+    return "points" if config.model.network.kind == "perceptron" else "pictures"
 
 
 def _train(config: "RunConfig", data: "TrainingData", out: Path) -> None:
@@ -159,7 +163,7 @@ def _train(config: "RunConfig", data: "TrainingData", out: Path) -> None:
     console = Console(stderr=True)
     columns = ("{task.description}", BarColumn(), TaskProgressColumn())
     events = run(config, data, out)
-    noun = "points" if data.encoder is None else "pictures"
+    noun = _noun(config)
     interrupted = _note_interrupts()
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("starting", total=1.0)
