@@ -3,7 +3,7 @@
 Lays out pictures of a folder (or, without one, drawn marks) by the clusters that their metadata
 names, writes the page with walks over it, opens it in headless Chromium without a graphics
 processor and drags it about. The layout is made up: it shows what the page does, not what a space
-looks like. `imagespace map` writes the page of a real one.
+looks like. `imagespace map` writes the page of a real one, which `--page` names.
 
 Run: python benchmarks/atlas_page.py --data data/glyphs --cluster radical_name --out atlas.html
 """
@@ -41,6 +41,7 @@ LONGEST = """atlas.walks.choose([...Array(atlas.walks.num).keys()].reduce((best,
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--page", type=Path, help="an index.html of `imagespace map` instead")
     parser.add_argument("--data", type=Path, help="folder with metadata.jsonl; none: drawn marks")
     parser.add_argument("--cluster", default="radical_name", help="the column that names clusters")
     parser.add_argument("--num", type=int, default=20_000)
@@ -52,20 +53,21 @@ def main() -> None:
     parser.add_argument("--screenshots", type=Path, help="folder for pictures of the page")
     parser.add_argument("--no-speed", action="store_true")
     args = parser.parse_args()
-    random = np.random.default_rng(args.seed)
-    data = made_up(args, random)
-    start = time.perf_counter()
-    write_page(data, args.out)
-    took = time.perf_counter() - start
-    print(f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB for {len(data.captions):,} pictures")
-    print(f"written in {took:.1f} s")
+    page: Path = args.page or args.out
+    if args.page is None:
+        data = made_up(args, np.random.default_rng(args.seed))
+        start = time.perf_counter()
+        write_page(data, page)
+        took = time.perf_counter() - start
+        print(f"{len(data.captions):,} pictures, written in {took:.1f} s")
+    print(f"{page}: {page.stat().st_size / 1e6:.2f} MB")
     if chromium_program() is None:
         print("no Chromium here: speed not measured")
         return
     for width, height, ratio in SIZES:
         with Chromium(width, height, ratio) as browser:
             start = time.perf_counter()
-            browser.open(args.out, until="window.atlas && !window.atlas.isRequested")
+            browser.open(page, until="window.atlas && !window.atlas.isRequested")
             print(f"{width} x {height} at {ratio:g}: opened in {time.perf_counter() - start:.1f} s")
             if not args.no_speed:
                 speeds(browser, width, height)

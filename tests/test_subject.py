@@ -48,6 +48,19 @@ def test_samples_are_the_models_own_pictures(subject):
     assert difference.mean() < 5
 
 
+def test_a_walk_ends_in_the_picture_and_leaves_the_arithmetic_as_it_was(subject):
+    faster = replace(subject, dtype=torch.bfloat16)
+    settings = faster.settings()[:2]
+    steps = []
+    for step in faster.steps(settings):
+        assert not torch.is_autocast_enabled("cpu")
+        steps.append(step)
+    drawn = from_pixels(faster.draw(settings))
+    torch.testing.assert_close(
+        steps[-1].x_next.clamp(-1, 1).float(), drawn, rtol=0, atol=1.01 / 255
+    )
+
+
 def test_loss_is_that_of_the_answer(subject):
     """A model that answers zero everywhere errs by the mean square of the pictures."""
     network = build_network(subject.model.config.network)  # answers zero

@@ -8,8 +8,12 @@ from numpy.typing import NDArray
 
 from imagespace.errors import UserError
 
-NUM_NEIGHBOURS = 15
-MIN_DISTANCE = 0.1
+# Chosen by trustworthiness on 20,000 glyphs (docs/experiments.md): what pushes strangers apart
+# matters most. Points of one cluster may touch: thumbnails need no room of their own.
+NUM_NEIGHBOURS = 20
+MIN_DISTANCE = 0.0
+NUM_EPOCHS = 500
+NEGATIVE_SAMPLE_RATE = 10
 
 
 def lay_out(
@@ -36,6 +40,8 @@ def lay_out(
         layout = umap.UMAP(
             n_neighbors=known[0].shape[1],
             min_dist=MIN_DISTANCE,
+            n_epochs=NUM_EPOCHS,
+            negative_sample_rate=NEGATIVE_SAMPLE_RATE,
             init=init,
             random_state=seed % 2**32,
             n_jobs=1,

@@ -85,7 +85,7 @@ def score_map(
         counts = Counter(values[values != ""].tolist())
         scores["purity"][name] = {
             "map": purity(on_map, values),
-            "space": purity(neighbours, values),
+            "space": purity(neighbours[:, :NUM_NEIGHBOURS], values),
             "majority": counts.most_common(1)[0][1] / counts.total(),
             "num_labels": len(counts),
             "num": counts.total(),

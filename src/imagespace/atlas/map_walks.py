@@ -150,11 +150,12 @@ def walk_on_map(
     """
     from imagespace.evaluation.subject import Subject
     from imagespace.pipeline import LARGEST_BATCH, PromptWarning
+    from imagespace.precision import fastest_dtype
 
     check_walks(num, num_steps)
     if model.sha256 != atlas.about["model_sha256"]:
         raise UserError("the atlas", "was made for other weights", "Make it again")
-    subject = Subject(model, pictures, num, seed)
+    subject = Subject(model, pictures, num, seed, fastest_dtype())
     if prompts:
         settings = subject.settings_for(_shared(prompts, num), num_steps=num_steps)  # type: ignore[arg-type]
     elif subject.is_captioned:
@@ -170,7 +171,7 @@ def walk_on_map(
     for start in range(0, num, LARGEST_BATCH):
         batch: dict[str, list[NDArray[Any]]] = {}
         times = []
-        for step in model.steps(settings[start : start + LARGEST_BATCH]):
+        for step in subject.steps(settings[start : start + LARGEST_BATCH]):
             x0_hat = np.ascontiguousarray(step.x0_hat.float().permute(0, 2, 3, 1).numpy())
             x_t = np.ascontiguousarray(step.x_t.float().permute(0, 2, 3, 1).numpy())
             # A picture has values in [-1, 1]; noise is left as it is.
