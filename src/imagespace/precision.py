@@ -2,6 +2,9 @@
 
 import shutil
 import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -35,6 +38,18 @@ def fastest_dtype() -> torch.dtype:
     half = matrix_product_rate(torch.bfloat16)
     full = matrix_product_rate(torch.float32)
     return torch.bfloat16 if half > 1.3 * full else torch.float32
+
+
+@contextmanager
+def arithmetic(dtype: torch.dtype) -> Iterator[None]:
+    """Products inside run in bfloat16 where that is `dtype` (autocast); all else stays float32."""
+    with (
+        torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16),
+        warnings.catch_warnings(),
+    ):
+        # Autocast warns about mixed types that are meant.
+        warnings.filterwarnings("ignore", message="Mismatch dtype")
+        yield
 
 
 def has_compiler() -> bool:

@@ -16,6 +16,7 @@ from imagespace.atlas.view import View
 from imagespace.diffusion.denoiser import Denoiser
 from imagespace.diffusion.samplers import Noise, Step, walk
 from imagespace.evaluation import wilson_interval
+from imagespace.precision import arithmetic
 from imagespace.randomness import picture_noise
 
 NUM_SHOWN = 3
@@ -68,7 +69,7 @@ def fork(
         raise ValueError("forks go on at the times of the walk that they leave")
     x_1 = start[None] * denoiser.schedule.sigma(torch.tensor(course.times[0]))
     nothing: Noise = _own_noise(tuple(start.shape), seed, range(1), "walk")
-    with torch.no_grad():
+    with torch.no_grad(), arithmetic(course.dtype):
         main = list(walk(denoiser, x_1, course.times, course.build_sampler(), nothing))
     parts = []
     for step in main:

@@ -12,6 +12,7 @@ from imagespace.diffusion.spacing import step_times
 from imagespace.errors import UserError
 from imagespace.pipeline import LARGEST_BATCH, Model, SamplingOptions
 from imagespace.pipeline.settings import sampling_config
+from imagespace.precision import arithmetic
 
 Report = Callable[[int, int], None]
 """Told how many of how many points are done."""
@@ -19,17 +20,18 @@ Report = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Course:
-    """How walks go: their times, falling from 1 to 0, and a new sampler for each."""
+    """How walks go: times that fall from 1 to 0, a new sampler for each walk, the arithmetic."""
 
     times: list[float]
     build_sampler: Callable[[], Sampler]
+    dtype: torch.dtype = torch.float32
 
 
-def course_of(model: Model, options: SamplingOptions) -> Course:
+def course_of(model: Model, options: SamplingOptions, dtype: torch.dtype = torch.float32) -> Course:
     """The course of a model's own walks, with a caller's changes; errors of `Model.settings`."""
     config = sampling_config(model.config.sampling, options)
     times = step_times(config.num_steps, model.schedule, config.spacing, config.time_shift)
-    return Course(times, config.build_sampler)
+    return Course(times, config.build_sampler, dtype)
 
 
 def check_deterministic(model: Model, options: SamplingOptions) -> None:
@@ -64,7 +66,7 @@ def ends(
     for start in range(0, len(x_t), LARGEST_BATCH):
         rows = slice(start, min(start + LARGEST_BATCH, len(x_t)))
         noise = no_noise if noise_of is None else noise_of(rows)
-        with torch.no_grad():
+        with torch.no_grad(), arithmetic(course.dtype):
             sampler, end = course.build_sampler(), x_t[rows]
             for step in walk(denoiser, end, course.times[first:], sampler, noise):
                 end = step.x_next

@@ -92,6 +92,7 @@ def basins(
 
     from imagespace.atlas.basins import basins_view
     from imagespace.atlas.ends import check_deterministic, course_of
+    from imagespace.precision import fastest_dtype
     from imagespace.randomness import picture_noise
 
     loaded = _model_of_pictures(model)
@@ -107,7 +108,7 @@ def basins(
             shown.append((label, _denoiser(loaded, words, strength, options)))
     shape = loaded.config.network.sample_shape
     noises = torch.cat([picture_noise(shape, seed, "start", [0]) for seed in seeds])
-    course = course_of(loaded, options)
+    course = course_of(loaded, options, fastest_dtype())
     with progress_bar("noises") as report:
         view = basins_view(shown, noises, seeds, course, reading, grid, walk_all, report)
     _finish(view, target, numbers)
@@ -237,6 +238,7 @@ def commitment(
         raise UserError("--other", "there is no --prompt to change from", "Give one")
     from imagespace.atlas.commitment import commitment_view, fork, switch
     from imagespace.atlas.ends import check_deterministic, course_of
+    from imagespace.precision import fastest_dtype
     from imagespace.randomness import picture_noise
 
     loaded = _model_of_pictures(model)
@@ -248,8 +250,8 @@ def commitment(
             "--other", "nothing tells which prompt wins", "Name three --pictures to tell ends by"
         )
     reading = _reading(loaded, pictures, data) if has_judge else None
-    course = course_of(loaded, options)
-    fork_course = course_of(loaded, {"sampler": "ddpm", "num_steps": steps})
+    course = course_of(loaded, options, fastest_dtype())
+    fork_course = course_of(loaded, {"sampler": "ddpm", "num_steps": steps}, course.dtype)
     first = _denoiser(loaded, prompt, guidance, options)
     shape = loaded.config.network.sample_shape
     noises = picture_noise(shape, seed, "commitment", range(forks))

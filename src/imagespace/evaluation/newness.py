@@ -24,6 +24,7 @@ from imagespace.pictures.contact_sheet import contact_sheet
 from imagespace.pipeline import from_pixels
 from imagespace.pipeline.band_loss import ValidationSet
 from imagespace.pipeline.drawn import pixels_to_image
+from imagespace.precision import arithmetic
 
 # About a minute for both groups at 128 px on two cores. Eight steps are 0.2 bits off, and one probe
 # a picture adds far less to the error than the pictures' own differences.
@@ -108,7 +109,7 @@ def likelihoods(subject: Subject) -> dict[str, Any]:
     found = {}
     for group, rows in _groups(subject).items():
         x_0 = from_pixels(subject.pixels(rows[:NUM_LIKELIHOODS]))
-        with subject.arithmetic():
+        with arithmetic(subject.dtype):
             likelihood = subject.model.likelihood(
                 x_0, seed=subject.seed, num_steps=NUM_LIKELIHOOD_STEPS, num_probes=1
             )

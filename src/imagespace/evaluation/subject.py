@@ -1,8 +1,6 @@
 """What is measured: a model, the real pictures that it learnt from, and those it never saw."""
 
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +20,7 @@ from imagespace.pictures.radicals import NUM_RADICALS
 from imagespace.pictures.split import HELD_OUT, TRAIN, VALIDATION
 from imagespace.pipeline import LARGEST_BATCH, Model, PictureSettings
 from imagespace.pipeline.settings import SamplingOptions, sampling_config
+from imagespace.precision import arithmetic
 from imagespace.randomness import generator
 
 GLYPH_CACHE = Path.home() / ".cache" / "imagespace"
@@ -190,22 +189,13 @@ class Subject:
             chosen += self.model.settings(prompt, seed=self.seed + index, truncate=True, **sampling)  # type: ignore[arg-type]
         return chosen
 
-    @contextmanager
-    def arithmetic(self) -> Iterator[None]:
-        """The faster arithmetic, for whatever the network answers inside."""
-        faster = torch.autocast("cpu", torch.bfloat16, enabled=self.dtype == torch.bfloat16)
-        with faster, warnings.catch_warnings():
-            # Autocast warns about mixed types that are meant.
-            warnings.filterwarnings("ignore", message="Mismatch dtype")
-            yield
-
     def draw(
         self, settings: list[PictureSettings], progress: Progress | None = None
     ) -> NDArray[np.uint8]:
         """Samples uint8 [N, H, W, C] in the faster arithmetic."""
         parts = []
         for start in range(0, len(settings), LARGEST_BATCH):
-            with self.arithmetic():
+            with arithmetic(self.dtype):
                 parts.append(self.model.draw(settings[start : start + LARGEST_BATCH]).pixels)
             if progress is not None:
                 progress(min(start + LARGEST_BATCH, len(settings)), len(settings))
@@ -215,7 +205,7 @@ class Subject:
         """The walk of one batch in the faster arithmetic, which ends where a step is handed out."""
         walk = self.model.steps(settings)
         while True:
-            with self.arithmetic():
+            with arithmetic(self.dtype):
                 step = next(walk, None)
             if step is None:
                 return

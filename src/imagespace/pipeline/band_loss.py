@@ -8,6 +8,7 @@ from torch import Tensor
 from imagespace.checkpoints import ModelConfig
 from imagespace.diffusion.objective import squared_error
 from imagespace.networks.build import Network
+from imagespace.precision import arithmetic
 from imagespace.randomness import picture_noise
 
 NOISE_BANDS = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -36,7 +37,7 @@ class ValidationSet:
             x_0 = self.x_0[rows]
             eps = picture_noise(tuple(x_0.shape[1:]), seed, "validation", rows.tolist())
             x_t = schedule.add_noise(x_0, eps, t[rows])
-            with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+            with arithmetic(dtype):
                 output = network(*schedule.network_input(x_t, t[rows]), self.condition[rows])
             errors.append(
                 squared_error(output.float(), x_0, x_t, eps, t[rows], in_pixels, schedule)
