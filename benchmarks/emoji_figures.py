@@ -1,12 +1,13 @@
 """What the emoji model knows, how it carries it into other styles, and how much of it is copied.
 
-The judge is an ImageNet network that knows none of the pictures' captions.
+Concepts are judged in the features of an ImageNet network that knows none of the captions, styles
+by how colours and edges are distributed (what a style is, and more telling than objects' features).
 
 * Concepts: a picture is drawn for a training caption. One hundred concepts, its own among them, are
   each as near as the nearest of their real training pictures, in whatever style; is its own among
   the nearest five? Beside it: the same for that caption's real picture, which is taken out.
-* Styles: for each (concept, style) pair that was held out, does a linear probe, fitted on features
-  of the training pictures, read the style that was asked for?
+* Styles: for each (concept, style) pair that was held out, does a linear probe, fitted on the
+  training pictures, read the style that was asked for?
 * Copies: the share of samples whose nearest training picture is nearer than a third of the second
   nearest, for training captions and for held-out pairs; with --replay at each kept stage of the
   training run, beside the concept figure: where to stop.
@@ -28,6 +29,7 @@ from imagespace.evaluation.copies import copy_rate
 from imagespace.evaluation.curves import replay
 from imagespace.evaluation.imagenet_features import ImageNetFeatures
 from imagespace.evaluation.label_probe import LabelProbe
+from imagespace.evaluation.random_features import RandomFeatures
 from imagespace.pictures.contact_sheet import contact_sheet
 from imagespace.pictures.folder import PictureSet, read_folder
 from imagespace.pictures.split import TRAIN
@@ -35,6 +37,8 @@ from imagespace.pipeline import Model, load, pixels_to_image
 from imagespace.recipes.named import EMOJI_PROMPTS
 
 NUM_CANDIDATES = 100
+# Edges of the histogram of differences between neighbouring pixels (0 to 1), about logarithmic.
+DIFFERENCES = (0, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.01)
 NUM_ALONG = 200  # samples of each kind at a stage of the training
 
 
@@ -42,6 +46,24 @@ def rate(hits: NDArray[np.bool_]) -> dict[str, Any]:
     """The share of hits with its count and 95 % interval."""
     low, high = wilson_interval(int(hits.sum()), len(hits))
     return {"rate": float(hits.mean()), "num": len(hits), "interval": [low, high]}
+
+
+def style_features(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Random features, and roots of the shares of colours and edges: uint8 [N, H, W, 3] -> [N, D].
+
+    Colours are counted in 8 x 8 x 8 cells; edges are differences of pixels one and two apart.
+    """
+    cells = (pixels // 32).astype(np.int64) @ np.array([64, 8, 1])
+    parts = [np.stack([np.bincount(one.ravel(), minlength=512) for one in cells])]
+    values = pixels.astype(np.float32) / 255
+    for apart in (1, 2):
+        for axis in (1, 2):
+            ahead = np.roll(values, -apart, axis)
+            inside = np.arange(pixels.shape[axis] - apart)
+            steps = np.abs(ahead - values).mean(axis=3).take(inside, axis)
+            parts.append(np.stack([np.histogram(one, DIFFERENCES)[0] for one in steps]))
+    shares = [np.sqrt(part / part.sum(axis=1, keepdims=True)) for part in parts]
+    return np.hstack([RandomFeatures(3)(pixels), *shares]).astype(np.float32)
 
 
 class Emoji:
@@ -60,7 +82,8 @@ class Emoji:
         self.known = random.permutation(self.train)[:num]
         pairs = [i for i, row in enumerate(pictures.metadata) if row.get("held_out") == "pair"]
         self.pairs = random.permutation(np.array(pairs))[:num]
-        self.styles = LabelProbe.fit(self.features, list(self._labels(self.train, "style")))
+        known = style_features(pictures.pixels[self.train])
+        self.styles = LabelProbe.fit(known, list(self._labels(self.train, "style")))
 
     def _labels(self, rows: NDArray[np.int64], name: str) -> NDArray[np.str_]:
         return np.array([self.pictures.metadata[row][name] for row in rows])
@@ -104,7 +127,7 @@ class Emoji:
 
     def reads_style(self, rows: NDArray[np.int64], pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Whether the probe reads the style of each row in its picture."""
-        hits: NDArray[np.bool_] = self.styles.predict(self.imagenet(pixels)) == self._labels(
+        hits: NDArray[np.bool_] = self.styles.predict(style_features(pixels)) == self._labels(
             rows, "style"
         )
         return hits

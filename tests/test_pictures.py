@@ -425,3 +425,9 @@ def test_captions_stay_under_their_picture() -> None:
     assert [part.min() < 128 for part in under] == [True, True, True, False]
     with pytest.raises(UserError, match="0 pictures"):
         contact_sheet([], None, 4)
+
+
+def test_tiny_pictures_are_enlarged_pixel_by_pixel():
+    tiny = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
+    sheet = np.asarray(contact_sheet([Image.fromarray(tiny)] * 2, ["one", "two"], 2).convert("L"))
+    assert np.array_equal(sheet[4:52, 4:52], np.kron(tiny, np.ones((6, 6), np.uint8)))

@@ -8,6 +8,8 @@ from imagespace.errors import UserError
 
 _INK, _PAPER = (40, 40, 40), (255, 255, 255)
 _MAX_LINES = 2
+# Smaller pictures are shown enlarged, a pixel as a square: they and their captions must be legible.
+_SMALLEST_CELL_PX = 48
 
 
 def contact_sheet(
@@ -26,6 +28,12 @@ def contact_sheet(
     if captions is not None and len(captions) != len(pictures):
         raise ValueError(f"{len(captions)} captions for {len(pictures)} pictures")
     columns = min(columns, len(pictures))
+    largest = max(max(picture.size) for picture in pictures)
+    if (factor := _SMALLEST_CELL_PX // largest) > 1:
+        pictures = [
+            picture.resize((factor * picture.width, factor * picture.height), Image.Resampling.BOX)
+            for picture in pictures
+        ]
     cell_width = max(picture.width for picture in pictures)
     cell_height = max(picture.height for picture in pictures)
     gap = max(4, cell_width // 16)
