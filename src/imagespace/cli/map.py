@@ -208,6 +208,8 @@ def _atlas(
     rows = chosen_rows(len(work.pictures), num, seed)
     if colour is not None:
         check_label(label_columns([work.pictures.metadata[row] for row in rows]), colour)
+    # Whether a folder can be made is only known from making it.
+    folder.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     atlas = build_atlas(work.model, work.pictures, space, num, seed, stage)
     atlas.about.update(
