@@ -1,5 +1,6 @@
 """Shared by the tests: a small picture folder and a small model, both real."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from imagespace.checkpoints import ModelConfig, SamplingConfig
+from imagespace.cli import main
 from imagespace.networks.build import build_network
 from imagespace.networks.transformer import TransformerConfig
 from imagespace.pipeline import Model
@@ -15,6 +17,24 @@ from imagespace.text.vectors import load_text_encoder
 from imagespace.training.config import RunConfig, TrainingConfig
 
 SHAPES = ("square", "disc", "line", "cross")
+
+
+@pytest.fixture
+def refusal(tmp_path, monkeypatch, capsys):
+    """Runs a command in `tmp_path` that is refused: exit code 2 and one line, which it returns."""
+
+    def of(*words: object) -> str:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["imagespace", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main()
+        told = capsys.readouterr().err
+        assert left.value.code == 2
+        assert told.count("\n") == 1
+        return told
+
+    return of
 
 
 @pytest.fixture(scope="session")

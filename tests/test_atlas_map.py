@@ -1,5 +1,6 @@
 """The map: its space, neighbours, density, clusters, names and scores; and the atlas as a file."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ from imagespace.atlas.clusters import clusters_of
 from imagespace.atlas.density import density_of
 from imagespace.atlas.labels import label_columns
 from imagespace.atlas.map_scores import purity, trustworthiness
+from imagespace.atlas.map_walks import Walks, about_walks, load_walks
 from imagespace.atlas.neighbours import nearest
 from imagespace.atlas.space import boxes_a_side, describe_pixels, fit_space
 from imagespace.atlas.sprites import Sprites, as_kept, shrink, sprites_from_sheet
@@ -197,7 +199,7 @@ def test_a_stamp_changes_with_any_file_and_not_with_the_cache(tmp_path):
     ("words", "says"),
     [
         (["map", "--space", "outer"], "Use pixel or feature"),
-        (["map", "--num", "0"], "--num 0"),
+        (["map", "--num", "49"], "--num 49"),
         (["map", "--data", "few"], "a map needs at least 50"),
         (["map", "--walks", "-1"], "-1 walks"),
         (["map", "--steps", "1"], "1 steps"),
@@ -205,20 +207,25 @@ def test_a_stamp_changes_with_any_file_and_not_with_the_cache(tmp_path):
         (["map", "run"], "is a folder without a trained model"),
         (["map", "magic"], "neither a shipped model"),
         (["map", "--out", "file"], "is not a folder"),
+        (["map", "--out", "file/deep"], "cannot be written"),
+        (["map", "--walks", "0", "--prompt", "fish"], "no walk is there"),
+        # What only the pictures or the model can tell is told before the map is made.
+        (["map", "--data", "enough", "--colour", "kind"], "the pictures carry no labels"),
+        (["map", "--data", "enough", "--prompt", "x" * 300], "x" * 300),
         (["map", "--out", "few"], "holds other files"),
     ],
 )
-def test_mistakes_are_one_line_and_lose_nothing(tmp_path, words, says):
+def test_mistakes_are_one_line_and_lose_nothing(tmp_path, refusal, monkeypatch, words, says):
+    monkeypatch.setattr("imagespace.atlas.building.build_atlas", None)
     (tmp_path / "few").mkdir()
     (tmp_path / "run").mkdir()
     (tmp_path / "file").write_text("mine")
-    for number in range(3):
-        Image.new("L", (8, 8), 60 * number).save(tmp_path / "few" / f"{number}.png")
+    for folder, num in (("few", 3), ("enough", 50)):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        for number in range(num if folder in words else 1):
+            Image.new("L", (8, 8), 5 * number).save(tmp_path / folder / f"{number}.png")
     before = {p for p in tmp_path.rglob("*") if p.name != ".imagespace"}
-    done = run(*words, cwd=tmp_path)
-    assert done.returncode == 2
-    assert says in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    assert says in refusal(*words)
     after = {p for p in tmp_path.rglob("*") if ".imagespace" not in p.parts}
     assert after == before
 
@@ -234,6 +241,106 @@ def test_reading_an_atlas_needs_neither_torch_nor_umap(tmp_path):
     assert (
         subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, cwd=tmp_path).returncode == 0
     )
+
+
+def plain_atlas(num: int = 60, **labels: list[str]) -> Atlas:
+    """An atlas of random arrays: what is done with one does not ask where it came from."""
+    random = np.random.default_rng(0)
+    positions = random.normal(size=(num, 2)).astype(np.float32)
+    score = {"neighbours": 1, "farthest": 1.0, "lengths_median": [0, 0], "lengths_reach": [1, 1]}
+    return Atlas(
+        positions=positions,
+        coordinates=random.normal(size=(num, 5)).astype(np.float32),
+        cluster_of=np.arange(num) % 2,
+        cluster_names=["one", "two"],
+        captions=["a picture"] * num,
+        labels=labels,
+        sprites=Sprites(random.integers(0, 256, (num, 24, 24, 1)).astype(np.uint8)),
+        density=density_of(positions),
+        rows=np.arange(num),
+        basis={"centre": np.zeros(3, np.float32), "components": np.eye(3, dtype=np.float32)},
+        about={
+            "model_sha256": "0",
+            "data_key": "1",
+            "space": "pixel",
+            "features": "",
+            "seed": 0,
+            "num": num,
+        },
+        scores={
+            "projection": score,
+            "trustworthiness": 0.9,
+            "purity": {
+                "left-right or top-bottom": {"map": 0.98, "space": 0.97, "majority": 0.77},
+                "radical": {"map": 0.47, "space": 0.53, "majority": 0.05},
+            },
+        },
+    )
+
+
+def walks_of(atlas: Atlas) -> Walks:
+    num, steps = 4, 3
+    return Walks(
+        positions=np.zeros((num, steps, 2), np.float32),
+        nearest=np.zeros((num, steps), np.int64),
+        ratio=np.ones((num, steps), np.float32),
+        x_t_ratio=np.ones((num, steps), np.float32),
+        seen=np.zeros((num, steps, 24, 24, 1), np.uint8),
+        times=np.array([1, 0.6, 0.3], np.float32),
+        prompts=["fish"] * num,
+        about=about_walks(atlas, num, steps, 0, ["fish"]),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("atlas.npz", lambda whole: b"torn"),
+        ("atlas.npz", lambda whole: whole[:-200]),
+        ("atlas.npz", lambda whole: whole[:300] + b"x" * 200 + whole[500:]),
+        ("atlas.json", lambda whole: b"[]"),
+        ("atlas.json", lambda whole: whole.replace(b'"density_low"', b'"density_high"')),
+        ("atlas.json", lambda whole: whole[:-30]),
+        ("sprites", lambda whole: whole[:100]),
+        ("walks.npz", lambda whole: whole[:-200]),
+        ("walks.npz", lambda whole: b""),
+        ("walks.webp", lambda whole: b""),
+    ],
+)
+def test_a_damaged_file_is_told_with_its_remedy(tmp_path, name, damage):
+    atlas = plain_atlas()
+    walks = walks_of(atlas)
+    atlas.save(tmp_path)
+    walks.save(tmp_path)
+    assert load_walks(tmp_path, walks.about).prompts == walks.prompts
+    (tmp_path / name).write_bytes(damage((tmp_path / name).read_bytes()))
+    with pytest.raises(UserError, match=r"damaged atlas\. Make it again: add --overwrite"):
+        _ = load_atlas(tmp_path), load_walks(tmp_path, walks.about)
+
+
+def test_files_of_two_atlases_are_no_atlas(tmp_path):
+    plain_atlas(60).save(tmp_path / "a")
+    plain_atlas(70).save(tmp_path / "b")
+    (tmp_path / "a" / "sprites").replace(tmp_path / "b" / "sprites")
+    with pytest.raises(UserError, match="damaged"):
+        load_atlas(tmp_path / "b")
+
+
+def test_walks_of_another_layout_of_the_same_pictures_are_not_used_again(tmp_path):
+    atlas = plain_atlas()
+    walks = walks_of(atlas)
+    walks.save(tmp_path)
+    moved = dataclasses.replace(atlas, positions=atlas.positions + 1)
+    assert load_walks(tmp_path, about_walks(moved, 4, 3, 0, ["fish"])) is None
+    assert load_walks(tmp_path, about_walks(atlas, 4, 3, 0, ["fish"])) is not None
+
+
+def test_the_caption_of_the_map_tells_the_purity_of_the_label_that_colours_it():
+    sides = ["left-right", "top-bottom", "other"] * 20
+    atlas = plain_atlas(structure=sides, radical=["water", "fire"] * 30)
+    by_structure, by_radical = atlas.view_map(), atlas.view_map("radical")
+    assert "98.0 % of a picture's neighbours share its structure" in by_structure.title
+    assert "47.0 % of a picture's neighbours share its radical (5.0 %" in by_radical.title
 
 
 @pytest.fixture(scope="module")
@@ -269,9 +376,6 @@ def test_the_same_seed_is_the_same_map_and_a_file_brings_it_back(
     assert b"<img" in loaded._repr_html_().encode()
     with pytest.raises(UserError, match="no labels"):
         loaded.view_map("kind")
-    (tmp_path / "atlas" / "atlas.npz").write_bytes(b"torn")
-    with pytest.raises(UserError, match="damaged"):
-        load_atlas(tmp_path / "atlas")
 
 
 @pytest.mark.slow

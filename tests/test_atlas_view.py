@@ -6,6 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from imagespace import atlas
 from imagespace.atlas.view import View
 from imagespace.errors import UserError
 
@@ -41,3 +42,10 @@ def test_notebooks_show_the_figure_and_its_sentence():
     with Image.open(io.BytesIO(view()._repr_png_())) as image:
         assert image.size == (300, 150)
     assert "a line &lt;b&gt;</figcaption>" in view()._repr_html_()
+
+
+def test_the_functions_of_the_atlas_are_where_the_docs_say():
+    for name in atlas.__all__:
+        assert getattr(atlas, name).__name__ == name
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = atlas.nothing

@@ -1,31 +1,76 @@
-"""The atlas: maps and exact slices of image space, with the walks of a model drawn on them."""
+"""The atlas: maps and exact slices of image space, with the walks of a model drawn on them.
 
+The map, in the order in which it is made: space, neighbours, layout, density, clusters,
+cluster_names, map_scores, projection, refit, off_map; building makes an `Atlas` of them. On it:
+map_walks and replay, drawn by map_views; page writes the page of page_data, atlas_page fills it.
+
+Exact views, one a file: basins, slice, hill, forward, commitment, river and point_field. They stand
+on plane (a slice), ends (where walks end) and reading (what stands there), and draw with canvas.
+"""
+
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from imagespace.atlas.atlas import Atlas, load_atlas
+    from imagespace.atlas.basins import basins_view
     from imagespace.atlas.building import build_atlas, space_of_atlas
+    from imagespace.atlas.commitment import commitment_view, fork, switch
+    from imagespace.atlas.ends import course_of
+    from imagespace.atlas.forward import forward_view
+    from imagespace.atlas.hill import hill_view
     from imagespace.atlas.map_walks import Walks, load_walks, walk_on_map
+    from imagespace.atlas.point_field import point_field_view
+    from imagespace.atlas.reading import NearestReading, RadicalReading
+    from imagespace.atlas.replay import view_replay
+    from imagespace.atlas.river import river_view
+    from imagespace.atlas.slice import slice_view
     from imagespace.atlas.view import View
 
 _HOME = {
-    "Atlas": "imagespace.atlas.atlas",
-    "View": "imagespace.atlas.view",
-    "Walks": "imagespace.atlas.map_walks",
-    "build_atlas": "imagespace.atlas.building",
-    "load_atlas": "imagespace.atlas.atlas",
-    "load_walks": "imagespace.atlas.map_walks",
-    "space_of_atlas": "imagespace.atlas.building",
-    "walk_on_map": "imagespace.atlas.map_walks",
+    "Atlas": "atlas",
+    "NearestReading": "reading",
+    "RadicalReading": "reading",
+    "View": "view",
+    "Walks": "map_walks",
+    "basins_view": "basins",
+    "build_atlas": "building",
+    "commitment_view": "commitment",
+    "course_of": "ends",
+    "fork": "commitment",
+    "forward_view": "forward",
+    "hill_view": "hill",
+    "load_atlas": "atlas",
+    "load_walks": "map_walks",
+    "point_field_view": "point_field",
+    "river_view": "river",
+    "slice_view": "slice",
+    "space_of_atlas": "building",
+    "switch": "commitment",
+    "view_replay": "replay",
+    "walk_on_map": "map_walks",
 }
 __all__ = [
     "Atlas",
+    "NearestReading",
+    "RadicalReading",
     "View",
     "Walks",
+    "basins_view",
     "build_atlas",
+    "commitment_view",
+    "course_of",
+    "fork",
+    "forward_view",
+    "hill_view",
     "load_atlas",
     "load_walks",
+    "point_field_view",
+    "river_view",
+    "slice_view",
     "space_of_atlas",
+    "switch",
+    "view_replay",
     "walk_on_map",
 ]
 
@@ -34,6 +79,4 @@ def __getattr__(name: str) -> Any:
     # An atlas that is kept is read without torch and UMAP, whose imports take seconds.
     if name not in _HOME:
         raise AttributeError(f"module 'imagespace.atlas' has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_HOME[name]), name)
+    return getattr(import_module(f"imagespace.atlas.{_HOME[name]}"), name)

@@ -3,11 +3,13 @@
 import io
 import json
 import os
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,17 @@ if TYPE_CHECKING:
     from imagespace.atlas.map_walks import Walks
     from imagespace.atlas.view import View
 
+# What reading a torn, foreign or edited file raises, from JSON to the deflated blocks of an .npz.
+UNREADABLE = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    BadZipFile,
+    zlib.error,
+)
 ATLAS_FORMAT = "imagespace-atlas-1"
 ATLAS_FILE, ARRAYS_FILE, SPRITES_FILE = "atlas.json", "atlas.npz", "sprites"
 
@@ -124,8 +137,8 @@ class Atlas:
             text=np.frombuffer(json.dumps(text, ensure_ascii=False).encode(), np.uint8),
             **{f"basis_{name}": values for name, values in self.basis.items()},  # type: ignore[arg-type]
         )
-        _write(folder / ARRAYS_FILE, buffer.getvalue())
-        _write(folder / SPRITES_FILE, self.sprites.as_file())
+        write_whole(folder / ARRAYS_FILE, buffer.getvalue())
+        write_whole(folder / SPRITES_FILE, self.sprites.as_file())
         described = {
             "format": ATLAS_FORMAT,
             **self.about,
@@ -137,7 +150,7 @@ class Atlas:
             "scores": self.scores,
         }
         text_file = json.dumps(described, indent=1, ensure_ascii=False) + "\n"
-        _write(folder / ATLAS_FILE, text_file.encode())
+        write_whole(folder / ATLAS_FILE, text_file.encode())
         return folder
 
 
@@ -146,7 +159,8 @@ def load_atlas(folder: str | Path) -> Atlas:
     folder = Path(folder)
     about = read_about(folder)
     try:
-        with np.load(folder / ARRAYS_FILE) as stored:
+        # Opened here: of a torn file numpy would leave it open.
+        with (folder / ARRAYS_FILE).open("rb") as file, np.load(file) as stored:
             arrays = dict(stored)
         text = json.loads(arrays["text"].tobytes())
         names = about.pop("cluster_names")
@@ -155,7 +169,7 @@ def load_atlas(folder: str | Path) -> Atlas:
             sprites = sprites_from_sheet(
                 sheet, len(arrays["rows"]), about.pop("sprite_px"), about.pop("channels")
             )
-        return Atlas(
+        atlas = Atlas(
             positions=arrays["positions"],
             coordinates=arrays["coordinates"].astype(np.float32),
             cluster_of=arrays["cluster_of"].astype(np.int64),
@@ -173,7 +187,11 @@ def load_atlas(folder: str | Path) -> Atlas:
             scores=about.pop("scores"),
             about=about,
         )
-    except (OSError, ValueError, KeyError, EOFError):
+        rows = (atlas.coordinates, atlas.cluster_of, atlas.captions, atlas.rows, sprites.pixels)
+        if {len(each) for each in rows} != {len(atlas)}:
+            raise ValueError("the files are of different atlases")
+        return atlas
+    except UNREADABLE:
         raise damaged(folder) from None
 
 
@@ -186,7 +204,7 @@ def read_about(folder: Path) -> dict[str, Any]:
         raise UserError(
             str(folder), "holds no atlas", "Make one: imagespace map MODEL --out FOLDER"
         ) from None
-    except (OSError, ValueError, KeyError, AttributeError):
+    except UNREADABLE:
         raise damaged(folder) from None
     if not known:
         raise UserError(str(folder), "is an atlas of another version", "Add --overwrite")
@@ -198,8 +216,8 @@ def damaged(folder: Path) -> UserError:
     return UserError(str(folder), "is a damaged atlas", "Make it again: add --overwrite")
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all."""
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         partial.write_bytes(content)

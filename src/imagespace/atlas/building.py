@@ -29,14 +29,13 @@ from imagespace.atlas.space import (
     describe_pixels,
     fit_space,
 )
-from imagespace.atlas.space_names import check_space
+from imagespace.atlas.space_names import FEWEST_PICTURES, check_space
 from imagespace.atlas.sprites import as_kept, shrink
 from imagespace.errors import UserError
 from imagespace.pictures.folder import PictureSet
 from imagespace.pipeline import Model
 from imagespace.randomness import generator
 
-FEWEST_PICTURES = 50
 _FITTED_ON = 2000  # pictures that the mean and variance of each feature are taken from
 
 Stage = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]

@@ -3,7 +3,7 @@
 import io
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -12,9 +12,9 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
-from imagespace.pipeline import to_pixels
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # Okabe and Ito 2008, "Color Universal Design": told apart with any colour vision.
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
@@ -53,8 +53,11 @@ def open_sides(axis: Axes) -> None:
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def shown(x: Tensor) -> NDArray[np.uint8]:
+def shown(x: "Tensor") -> NDArray[np.uint8]:
     """One picture [C, H, W] as matplotlib shows it: uint8 [H, W, 3]."""
+    # A kept map is drawn without torch, whose import takes seconds.
+    from imagespace.pipeline import to_pixels
+
     pixels = to_pixels(x[None])[0]
     return pixels if pixels.shape[2] == 3 else np.repeat(pixels[:, :, :1], 3, axis=2)
 
@@ -92,11 +95,11 @@ def place_picture(
     axis.add_artist(box)
 
 
-def frame(figure: Figure) -> Image.Image:
+def frame(figure: Figure, dpi: int = FRAME_DPI) -> Image.Image:
     """A figure as one frame of a film, RGB."""
     buffer = io.BytesIO()
     with rc_context({"savefig.bbox": None}):
-        figure.savefig(buffer, format="png", dpi=FRAME_DPI)
+        figure.savefig(buffer, format="png", dpi=dpi)
     buffer.seek(0)
     with Image.open(buffer) as image:
         return image.convert("RGB")

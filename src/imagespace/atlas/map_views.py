@@ -15,13 +15,15 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from imagespace.atlas.atlas import Atlas, check_label
+from imagespace.atlas.canvas import OKABE_ITO
+from imagespace.atlas.map_scores import SIDES
 from imagespace.atlas.view import View
 
 if TYPE_CHECKING:
     from imagespace.atlas.map_walks import Walks
 
-# Okabe and Ito's palette, told apart by people who see few colours; the last is for all others.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# Without the yellow, which white paper swallows; blue and vermilion, the farthest apart, first.
+COLOURS = tuple(OKABE_ITO[number] for number in (0, 5, 2, 3, 1, 4))
 OTHER = "#8a8a8a"
 MOST_NAMES = 20
 LAND = LinearSegmentedColormap.from_list("land", ["#ffffff", "#eceae4", "#d3d0c6"])
@@ -35,8 +37,7 @@ def view_map(atlas: Atlas, colour_by: str | None = None) -> View:
     Colours are those of a label column, by default the one with the fewest kinds; without labels,
     of the clusters. UserError: the pictures carry no such label.
     """
-    figure, axis = _blank(atlas)
-    draw_land(axis, atlas)
+    figure, axis = blank_map(atlas)
     column, kinds, name = _kinds(atlas, colour_by)
     colour_of = dict(zip(kinds, COLOURS, strict=False))
     colours = np.array([to_rgb(colour_of.get(kind, OTHER)) for kind in column])
@@ -58,13 +59,16 @@ def view_map(atlas: Atlas, colour_by: str | None = None) -> View:
     if len(handles) > 1:
         axis.legend(handles=handles, loc="upper right", frameon=False, fontsize=9, title=name)
     scores = atlas.scores
-    purity = scores["purity"].get("left-right or top-bottom") or scores["purity"].get(name)
+    # Glyphs' structure is scored between its two great kinds alone (map_scores.py).
+    scored = " or ".join(SIDES) if set(SIDES) <= set(column) else name
+    purity = scores["purity"].get(scored)
     said = f"{len(atlas):,} real pictures; neighbours on the map are neighbours in the space: "
     said += f"trustworthiness {scores['trustworthiness']:.3f}"
     if purity:
         said += (
             f"; {100 * purity['map']:.1f} % of a picture's neighbours share its "
-            f"{name} (majority {100 * purity['majority']:.1f} %)"
+            f"{name if scored == name else f'{name}, {scored}'} "
+            f"({100 * purity['majority']:.1f} % if all were the commonest)"
         )
     axis.set_title("A map of the real pictures", loc="left", fontsize=15, fontweight="bold")
     say(figure, said)
@@ -85,7 +89,7 @@ def view_map(atlas: Atlas, colour_by: str | None = None) -> View:
 def view_walks(atlas: Atlas, walks: "Walks", num_followed: int = 3) -> View:
     """Walks over the density, coloured by time, with what is seen along a few of them.
 
-    A dashed stretch is off the map: x0_hat looks like no real picture there. The walks that are
+    A dotted stretch is off the map: x0_hat looks like no real picture there. The walks that are
     followed end in clusters far from each other.
     """
     figure = Figure(figsize=(10, 11.6), dpi=100, facecolor="white")
@@ -217,10 +221,12 @@ def view_basins(atlas: Atlas, walks: "Walks") -> View:
     return View(said, figure, numbers)
 
 
-def _blank(atlas: Atlas) -> tuple[Figure, Axes]:
+def blank_map(atlas: Atlas) -> tuple[Figure, Axes]:
+    """A square figure with the land of a map alone."""
     figure = Figure(figsize=(9.6, 9.6), dpi=100, facecolor="white")
     axis = figure.add_axes((0.02, 0.04, 0.96, 0.92))
     frame_map(axis, atlas)
+    draw_land(axis, atlas)
     return figure, axis
 
 

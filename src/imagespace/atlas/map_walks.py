@@ -1,5 +1,7 @@
 """Walks of a model on a map: where each step's answer lies, and what it looks like."""
 
+import hashlib
+import io
 import json
 import warnings
 from collections.abc import Callable, Sequence
@@ -11,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imagespace.atlas.atlas import Atlas, damaged
+from imagespace.atlas.atlas import UNREADABLE, Atlas, damaged, write_whole
 from imagespace.atlas.sprites import Sprites, shrink, sprites_from_sheet
 from imagespace.errors import UserError
 
@@ -62,11 +64,10 @@ class Walks:
         """Writes the walks into the folder of their atlas."""
         num, steps, size, _, channels = self.seen.shape
         flat = Sprites(self.seen.reshape(num * steps, size, size, channels))
-        (folder / WALK_SPRITES_FILE).write_bytes(flat.as_webp())
         text = {"prompts": self.prompts, "about": self.about, "size": size, "channels": channels}
-        partial = folder / f".{WALKS_FILE}.partial.npz"
+        buffer = io.BytesIO()
         np.savez_compressed(
-            partial,
+            buffer,
             positions=self.positions,
             nearest=self.nearest.astype(np.int32),
             ratio=self.ratio,
@@ -74,7 +75,10 @@ class Walks:
             times=self.times,
             text=np.frombuffer(json.dumps(text, ensure_ascii=False).encode(), np.uint8),
         )
-        partial.replace(folder / WALKS_FILE)
+        # Thumbnails of other walks must never lie beside these.
+        (folder / WALKS_FILE).unlink(missing_ok=True)
+        write_whole(folder / WALK_SPRITES_FILE, flat.as_webp())
+        write_whole(folder / WALKS_FILE, buffer.getvalue())
 
 
 def load_walks(folder: Path, about: dict[str, Any]) -> Walks | None:
@@ -86,7 +90,7 @@ def load_walks(folder: Path, about: dict[str, Any]) -> Walks | None:
     if not file.is_file():
         return None
     try:
-        with np.load(file) as stored:
+        with file.open("rb") as opened, np.load(opened) as stored:
             arrays = dict(stored)
         text = json.loads(arrays["text"].tobytes())
         if text["about"] != about:
@@ -105,7 +109,7 @@ def load_walks(folder: Path, about: dict[str, Any]) -> Walks | None:
             text["prompts"],
             text["about"],
         )
-    except (OSError, ValueError, KeyError, EOFError):
+    except UNREADABLE:
         raise damaged(folder) from None
 
 
@@ -116,6 +120,8 @@ def about_walks(
     known = ("model_sha256", "data_key", "space", "features", "seed")
     return {
         "atlas": {key: atlas.about[key] for key in (*known, "num")},
+        # Another version of UMAP makes another map of the same pictures and seed.
+        "positions": hashlib.blake2b(atlas.positions.tobytes(), digest_size=16).hexdigest(),
         "num": num,
         "num_steps": num_steps,
         "seed": seed,
@@ -145,7 +151,8 @@ def walk_on_map(
     """Walks `num` times and follows each on the map.
 
     The prompts are shared out in turn; without any they are the captions of pictures that training
-    did not read, or none for a model without text. UserError: a prompt that cannot be read, or an
+    did not see (of those that it saw, where there are no others), or none for a model without text.
+    UserError: a prompt that cannot be read, or an
     atlas of other weights.
     """
     from imagespace.evaluation.subject import Subject

@@ -23,7 +23,7 @@ class PageWalks:
     thumbnails   uint8 [W, T, s, s, C], C = 1 or 3: `x0_hat` itself
     times        [T], the time t of each step: 1 is pure noise, 0 the clean picture
     prompts      [W]
-    is_off_map   bool [W, T]: farther from every real picture than 99 % of real ones are from theirs
+    is_off_map   bool [W, T]: unlike 99 % of real pictures (projection.py)
     nearest      int [W, T], the row of the real picture nearest to the step
 
     Errors: UserError for shapes that disagree, numbers that are not finite, or no walk at all.

@@ -1,6 +1,5 @@
 """A training run replayed on a map: the same seeds drawn by the weights of every evaluation."""
 
-import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -8,10 +7,10 @@ import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from PIL import Image
 
 from imagespace.atlas.atlas import Atlas
-from imagespace.atlas.map_views import COLOURS, OTHER, TIMES, draw_land, frame_map, say
+from imagespace.atlas.canvas import frame
+from imagespace.atlas.map_views import COLOURS, OTHER, TIMES, blank_map, say
 from imagespace.atlas.view import View
 from imagespace.evaluation.curves import replay
 from imagespace.evaluation.subject import Subject
@@ -56,11 +55,10 @@ def view_replay(
     colour_of = dict(zip(common.tolist(), COLOURS, strict=False))
     colours = [colour_of.get(int(cluster), OTHER) for cluster in ends]
     frames = [
-        _as_image(_frame(atlas, paths[:, number], off[:, number], colours, num_images))
+        frame(_moment(atlas, paths[:, number], off[:, number], colours, num_images), FRAME_DPI)
         for number, num_images in enumerate(seen)
     ]
-    figure = _figure(atlas)
-    axis = figure.axes[0]
+    figure, axis = blank_map(atlas)
     steps = paths.shape[1]
     segments = np.stack([paths[:, :-1], paths[:, 1:]], axis=2).reshape(-1, 2, 2)
     when = np.tile(np.arange(steps - 1) / max(steps - 1, 1), len(paths))
@@ -84,23 +82,14 @@ def view_replay(
     return View(said, figure, numbers, frames)
 
 
-def _figure(atlas: Atlas) -> Figure:
-    figure = Figure(figsize=(9.6, 9.6), dpi=100, facecolor="white")
-    axis = figure.add_axes((0.02, 0.04, 0.96, 0.92))
-    frame_map(axis, atlas)
-    draw_land(axis, atlas)
-    return figure
-
-
-def _frame(
+def _moment(
     atlas: Atlas,
     positions: NDArray[np.float32],
     off: NDArray[np.bool_],
     colours: list[str],
     num_images: int,
 ) -> Figure:
-    figure = _figure(atlas)
-    axis = figure.axes[0]
+    figure, axis = blank_map(atlas)
     faces = ["none" if is_off else colour for is_off, colour in zip(off, colours, strict=True)]
     axis.scatter(
         positions[:, 0], positions[:, 1], s=40, facecolors=faces, edgecolors=colours, linewidths=1.2
@@ -108,9 +97,3 @@ def _frame(
     title = f"after {num_images:,} pictures"
     axis.set_title(title, loc="left", fontsize=15, fontweight="bold")
     return figure
-
-
-def _as_image(figure: Figure) -> Image.Image:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=FRAME_DPI)
-    return Image.open(buffer).convert("RGB")

@@ -1,8 +1,9 @@
-"""The names of the spaces that a map can be made in."""
+"""What a map can be made in and of, told without the libraries that make it."""
 
 from imagespace.errors import UserError
 
 SPACES = ("pixel", "feature")
+FEWEST_PICTURES = 50
 
 
 def check_space(name: str) -> None:

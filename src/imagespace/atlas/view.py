@@ -37,22 +37,17 @@ class View:
         Errors: UserError for another suffix, or for a film of a view that does not move.
         """
         path = Path(path)
+        check_view_name(path)
         suffix = path.suffix.lower()
         if suffix in FILM_SUFFIXES:
             if not self.frames:
                 rule = f"this view does not move: {self.title}"
                 raise UserError(path.name, rule, f"Name it with {' or '.join(FIGURE_SUFFIXES)}")
             save_film(path, list(self.frames))
-        elif suffix in FIGURE_SUFFIXES:
+        else:
             # Without a date, the same view is the same file.
             metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix)
             self.figure.savefig(path, dpi=DPI, metadata=metadata)
-        else:
-            raise UserError(
-                path.name,
-                "must be a figure or a film",
-                f"Name it with {', '.join(FIGURE_SUFFIXES + FILM_SUFFIXES)}",
-            )
         return path
 
     def _repr_png_(self) -> bytes:
@@ -66,4 +61,13 @@ class View:
             f'<figure><img alt="{escape(self.title)}" style="max-width: 100%" '
             f'src="data:image/png;base64,{data}"><figcaption>{escape(self.title)}</figcaption>'
             "</figure>"
+        )
+
+
+def check_view_name(path: Path) -> None:
+    """UserError unless a file of this name can hold a figure or a film."""
+    suffixes = FIGURE_SUFFIXES + FILM_SUFFIXES
+    if path.suffix.lower() not in suffixes:
+        raise UserError(
+            str(path), "must be a figure or a film", f"Name it with {', '.join(suffixes)}"
         )

@@ -1,6 +1,5 @@
 """`imagespace evaluate`: how good, how faithful and how new a model's pictures are."""
 
-import os
 import shlex
 import shutil
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from imagespace.cli.output import check_out_folder
 from imagespace.cli.progress import progress_bar
 from imagespace.errors import UserError
 
@@ -123,16 +123,8 @@ def _names(places: list[Path]) -> list[str]:
 
 
 def _check_folder(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise UserError(str(folder), "is not a folder", "Choose another --out")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            str(folder), f"cannot be made ({error.strerror})", "Choose another --out"
-        ) from None
-    if not os.access(folder, os.W_OK):
-        raise UserError(str(folder), "cannot be written", "Choose another --out")
+    check_out_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _subject(model: str, data: Path | None, num: int, seed: int) -> "Subject":

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from imagespace.cli.output import check_out_folder
 from imagespace.errors import UserError
 
 app = typer.Typer(
@@ -47,8 +48,7 @@ def run(
     chosen = list(EXPERIMENTS) if name == "all" else [experiment_named(name)]
     if not 0 <= seed < 2**63:
         raise UserError(f"--seed {seed}", "must be from 0 to 2^63 - 1", "Use such a seed")
-    if out.exists() and not out.is_dir():
-        raise UserError(str(out), "is not a folder", "Choose another --out")
+    check_out_folder(out)
     try:
         from imagespace.lab.laboratory import Laboratory
         from imagespace.lab.report import (

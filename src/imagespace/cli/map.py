@@ -1,6 +1,7 @@
 """`imagespace map`: the real pictures as a map, and a model's walks on it."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from imagespace.cli.output import check_out_folder, plain_warnings
 from imagespace.cli.progress import progress_bar
 from imagespace.errors import UserError
 
@@ -37,7 +39,9 @@ def map_pictures(
     steps: Annotated[int, typer.Option(help="Steps of each walk.")] = 25,
     prompt: Annotated[
         list[str] | None,
-        typer.Option(help="Prompt of the walks, may be repeated; else captions never read."),
+        typer.Option(
+            help="Prompt of the walks, may be repeated; else captions of unseen pictures."
+        ),
     ] = None,
     colour: Annotated[
         str | None, typer.Option(help="Label that colours the map; else the one of fewest kinds.")
@@ -47,55 +51,54 @@ def map_pictures(
     ] = False,
 ) -> None:
     """Map the real pictures, name its clusters, and follow walks of the model on it."""
-    from imagespace.atlas.space_names import check_space
+    from imagespace.atlas.space_names import FEWEST_PICTURES, check_space
     from imagespace.atlas.weights import is_shipped
 
     check_space(space)
-    if not 1 <= num <= MOST_PICTURES:
-        raise UserError(f"--num {num}", f"must be from 1 to {MOST_PICTURES:,}", "Use 20000")
+    if not FEWEST_PICTURES <= num <= MOST_PICTURES:
+        rule = f"must be from {FEWEST_PICTURES} to {MOST_PICTURES:,}"
+        raise UserError(f"--num {num}", rule, "Use 20000")
     if not 0 <= seed < 2**62:
         raise UserError(f"--seed {seed}", "must be from 0 to 2^62 - 1", "Use such a seed")
     if walks:
         from imagespace.atlas.map_walks import check_walks
 
         check_walks(walks, steps)
+    elif prompt:
+        raise UserError("--prompt", "no walk is there to follow it", "Leave out --walks 0")
     work = _Work(model, data)
     folder = out or _folder_of(model)
-    if folder.exists() and not folder.is_dir():
-        raise UserError(str(folder), "is not a folder", "Choose another --out")
-    atlas, is_new = _atlas(work, folder, space, num, seed, overwrite)
+    check_out_folder(folder)
+    atlas = _atlas(work, folder, space, num, seed, overwrite, prompt or [], colour)
     _print_scores(atlas)
     views: dict[str, Callable[[], View]] = {"map": lambda: atlas.view_map(colour)}
-    redrawn = {"map"} if is_new or colour is not None else set()
-    found, are_new = None, False
+    found = None
     if walks:
-        found, are_new = _walks(work, atlas, folder, walks, steps, seed, prompt or [])
+        found = _walks(work, atlas, folder, walks, steps, seed, prompt or [])
         views |= {
             "walks": lambda: atlas.view_walks(found),
             "basins": lambda: atlas.view_basins(found),
         }
-        redrawn |= {"walks", "basins"} if is_new or are_new else set()
     if not is_shipped(model) and (Path(model) / "history").is_dir():
         views["replay"] = lambda: _replay(work, atlas, seed)
-        redrawn |= {"replay"} if is_new else set()
     for name, view in views.items():
         path = folder / f"{name}.png"
-        if name in redrawn or not path.is_file():
+        if not path.is_file() or (name == "map" and colour is not None):
             shown = view()
             shown.save(path)
             if shown.frames:
                 print(shown.save(path.with_suffix(".webp")))
             print(shown.title)
         print(path)
-    _write_page(folder, atlas, found, is_new or are_new)
+    _write_page(folder, atlas, found)
 
 
-def _write_page(folder: Path, atlas: "Atlas", walks: "Walks | None", is_new: bool) -> None:
-    """The page that pans, zooms and plays; a kept one shows the same walks, or it is rewritten."""
+def _write_page(folder: Path, atlas: "Atlas", walks: "Walks | None") -> None:
+    """The page that pans, zooms and plays, unless it is kept."""
     from imagespace.atlas.atlas_page import PAGE_FILE, write_atlas_page
 
     path = folder / PAGE_FILE
-    if is_new or not path.is_file():
+    if not path.is_file():
         with stage("writing the page"):
             write_atlas_page(folder, atlas, walks)
     print(path)
@@ -165,15 +168,29 @@ def _folder_of(model: str) -> Path:
 
 
 def _atlas(
-    work: _Work, folder: Path, space: str, num: int, seed: int, overwrite: bool
-) -> tuple["Atlas", bool]:
-    """The atlas of the folder, read or made. UserError: it was made from something else."""
-    from imagespace.atlas.atlas import ATLAS_FILE, load_atlas, read_about
+    work: _Work,
+    folder: Path,
+    space: str,
+    num: int,
+    seed: int,
+    overwrite: bool,
+    prompts: list[str],
+    colour: str | None,
+) -> "Atlas":
+    """The atlas of the folder, read or made.
+
+    UserError: it was made from something else; there is no such label to colour it by, or the
+    model cannot read a prompt, which is told before the minutes that a map takes.
+    """
+    from imagespace.atlas.atlas import ATLAS_FILE, check_label, load_atlas, read_about
 
     if (folder / ATLAS_FILE).is_file() and not overwrite:
         about = read_about(folder)
         _check_same(work, folder, about, space, num, seed)
-        return load_atlas(folder), False
+        kept = load_atlas(folder)
+        if colour is not None:
+            check_label(kept.labels, colour)
+        return kept
     if not overwrite and folder.is_dir() and any(folder.iterdir()):
         ours = {"atlas.npz", "sprites", "walks.npz", "walks.webp"}
         foreign = sorted({path.name for path in folder.iterdir()} - ours)
@@ -181,8 +198,18 @@ def _atlas(
             raise UserError(
                 str(folder), f"holds other files ({foreign[0]})", "Choose a new folder for --out"
             )
-    from imagespace.atlas.building import build_atlas
+    from imagespace.atlas.building import build_atlas, chosen_rows
+    from imagespace.atlas.labels import label_columns
 
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they are told when the walks are made
+        for each in prompts:
+            work.model.settings(each, truncate=True)
+    rows = chosen_rows(len(work.pictures), num, seed)
+    if colour is not None:
+        check_label(label_columns([work.pictures.metadata[row] for row in rows]), colour)
+    # Whether a folder can be made is only known from making it.
+    folder.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     atlas = build_atlas(work.model, work.pictures, space, num, seed, stage)
     atlas.about.update(
@@ -191,9 +218,19 @@ def _atlas(
         data=str(work.folder.resolve()),
         data_stamp=work.stamp(str(work.folder)),
     )
+    _forget(folder, "map.png", "walks.png", "basins.png", "replay.png", "replay.webp", "index.html")
     atlas.save(folder)
     print(f"{folder}: a map of {len(atlas):,} pictures ({time.perf_counter() - started:.0f} s)")
-    return atlas, True
+    return atlas
+
+
+def _forget(folder: Path, *names: str) -> None:
+    """Removes what was drawn from an atlas or walks that are about to be replaced.
+
+    Whatever is there afterwards shows what is kept, even if the command is interrupted.
+    """
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
 
 
 def _check_same(
@@ -224,22 +261,23 @@ def _walks(
     steps: int,
     seed: int,
     prompts: list[str],
-) -> tuple["Walks", bool]:
+) -> "Walks":
     """The walks that the folder keeps, or new ones."""
     from imagespace.atlas.map_walks import about_walks, load_walks, walk_on_map
 
     kept = load_walks(folder, about_walks(atlas, num, steps, seed, prompts))
     if kept is not None:
-        return kept, False
+        return kept
     from imagespace.atlas.building import space_of_atlas
 
     space = space_of_atlas(atlas, work.pictures, stage)
-    with stage(f"walking {num:,} times") as progress:
+    with plain_warnings(), stage(f"walking {num:,} times") as progress:
         found = walk_on_map(
             atlas, work.model, work.pictures, space, num, steps, seed, prompts, progress
         )
+    _forget(folder, "walks.png", "basins.png", "index.html")
     found.save(folder)
-    return found, True
+    return found
 
 
 def _replay(work: _Work, atlas: "Atlas", seed: int) -> "View":
@@ -271,7 +309,8 @@ def _print_scores(atlas: "Atlas") -> None:
     )
     print(
         f"  of pictures that a map of {held_out['num_mapped']:,} was made without: "
-        f"{100 * held_out['median_error']:.1f} %; making it again with them moves the others by "
+        f"{100 * held_out['median_error']:.1f} %, of a random place "
+        f"{100 * held_out['random_error']:.0f} %; making it again with them moves the others by "
         f"{100 * held_out['refit_moves']:.1f} %"
     )
     off = scores["off_map"]

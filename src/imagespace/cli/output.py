@@ -23,6 +23,15 @@ def check_out_file(path: Path, overwrite: bool) -> None:
         raise UserError(str(path), "cannot be written", "Choose a place that you may write to")
 
 
+def check_out_folder(folder: Path) -> None:
+    """Errors: UserError if `folder` is no folder, or could be neither written nor made."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(str(folder), "is not a folder", "Choose another --out")
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise UserError(str(folder), "cannot be written", "Choose another --out")
+
+
 def check_png_name(path: Path) -> None:
     """Errors: UserError unless `path` is named as a PNG."""
     if path.suffix.lower() != ".png":

@@ -88,6 +88,9 @@ def basins(
         )
     if len(set(seeds)) < 3:
         raise UserError("--seeds", "must be three different ones", "Use 0 1 2")
+    if guidance and not any(prompt or []):
+        raise UserError("--guidance", "pulls towards a prompt, and there is none", "Give --prompt")
+    _check_data(data, pictures)
     import torch
 
     from imagespace.atlas.basins import basins_view
@@ -236,6 +239,7 @@ def commitment(
         raise UserError(f"--forks {forks}", "must be at least 2", "Use 16")
     if other and not prompt:
         raise UserError("--other", "there is no --prompt to change from", "Give one")
+    _check_data(data, pictures)
     from imagespace.atlas.commitment import commitment_view, fork, switch
     from imagespace.atlas.ends import check_deterministic, course_of
     from imagespace.precision import fastest_dtype
@@ -318,21 +322,23 @@ def points(
 
 def _target(out: Path | None, kind: str, overwrite: bool, numbers: Path | None) -> Path:
     """The file to write; its name and place are checked before any work."""
-    from imagespace.atlas.view import FIGURE_SUFFIXES
-    from imagespace.pictures.film import FILM_SUFFIXES
+    from imagespace.atlas.view import check_view_name
 
     target = out or free_name(Path(), f"view {kind}", ".png")
-    suffixes = FIGURE_SUFFIXES + FILM_SUFFIXES
-    if target.suffix.lower() not in suffixes:
-        raise UserError(
-            f"--out {target}", "must be a figure or a film", f"Name it with {', '.join(suffixes)}"
-        )
+    check_view_name(target)
     check_out_file(target, overwrite)
     if numbers is not None:
         if numbers.suffix.lower() != ".json":
             raise UserError(f"--numbers {numbers}", "numbers are JSON", "Name a .json file")
         check_out_file(numbers, overwrite)
     return target
+
+
+def _check_data(data: Path | None, pictures: tuple[str, str, str] | None) -> None:
+    if data is not None and pictures is None:
+        raise UserError(
+            f"--data {data}", "has the pictures that --pictures names, and none is named", "Add it"
+        )
 
 
 def _is_film(target: Path) -> bool:

@@ -5,7 +5,7 @@ const STEPS_PER_SECOND = 5;
 const HEAD_PX = 72;
 const TRAIL_PX = 26;
 const FLOCK_PX = 18;
-const OFF_MAP = 'farther from every picture than 99 % of real ones are';
+const OFF_MAP = 'farther from every real picture, or with more or less detail, than 99 % of them';
 
 class Walks {
   constructor(walks, points) {
