@@ -2,13 +2,13 @@
 
 import dataclasses
 import json
-import os
 import subprocess
 import sys
 from collections import Counter
 
 import numpy as np
 import pytest
+from command import ENVIRONMENT, run
 from PIL import Image
 
 from imagespace.atlas.atlas import ATLAS_FILE, Atlas, load_atlas
@@ -23,19 +23,6 @@ from imagespace.atlas.space import boxes_a_side, describe_pixels, fit_space
 from imagespace.atlas.sprites import Sprites, as_kept, shrink, sprites_from_sheet
 from imagespace.atlas.stamp import stamp_of
 from imagespace.errors import UserError
-
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-
-
-def run(*words, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "imagespace", *map(str, words)],
-        cwd=cwd,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=500,
-    )
 
 
 def test_neighbours_are_those_of_all_distances():

@@ -2,13 +2,11 @@
 
 import json
 import math
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
+from command import run
 from PIL import Image
 
 from imagespace.atlas.basins import basins, basins_view
@@ -257,31 +255,20 @@ def test_views_of_points_tell_the_quantiles_of_what_they_learnt():
     assert view.numbers["mass_in_the_frame"][-1] == pytest.approx(1, abs=0.02)
 
 
-def run(*words, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "imagespace", "view", *map(str, words)],
-        cwd=cwd,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-
-
 @pytest.mark.slow
 def test_forward_from_files_writes_the_figure_and_its_numbers(tmp_path):
     for number in range(3):
         values = np.random.default_rng(number).integers(0, 255, (128, 128), dtype=np.uint8)
         Image.fromarray(values).save(tmp_path / f"{number}.png")
     words = ("forward", "--pictures", "0.png", "1.png", "2.png")
-    done = run(*words, "--out", "f.png", "--numbers", "f.json", cwd=tmp_path)
+    done = run("view", *words, "--out", "f.png", "--numbers", "f.json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     numbers = json.loads((tmp_path / "f.json").read_text())
     # Off the plane: sqrt(alpha^2 h^2 + sigma^2 (d - 2)), at t = 1 nearly sqrt(128^2).
     assert numbers["height_above_plane"]["0"][-1] > math.sqrt(128 * 128 - 2)
     assert "one sigma: 0, 0.1429" in done.stdout
     assert (tmp_path / "f.png").stat().st_size > 10_000
-    again = run(*words, "--out", "f.png", cwd=tmp_path)
+    again = run("view", *words, "--out", "f.png", cwd=tmp_path)
     assert again.returncode == 2
     assert "exists" in again.stderr
 

@@ -8,21 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from command import ENVIRONMENT, run
 from PIL import Image
-
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-
-
-def run(*words, cwd, **options):
-    return subprocess.run(
-        [sys.executable, "-m", "imagespace", *map(str, words)],
-        cwd=cwd,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        **options,
-    )
 
 
 def test_same_command_same_bytes_and_repeat_from_png(tmp_path):

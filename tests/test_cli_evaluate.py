@@ -1,14 +1,12 @@
 """`imagespace evaluate` as people run it: real processes, a real report, clear refusals."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command import ENVIRONMENT, run
 from PIL import Image
 
 from imagespace.cli.evaluate import _names
@@ -46,10 +44,7 @@ def test_folders_have_the_ends_of_their_paths_that_tell_them_apart():
 
 
 def evaluate(place, *arguments):
-    command = [sys.executable, "-m", "imagespace", "evaluate", *map(str, arguments)]
-    path = os.pathsep.join(p for p in sys.path if p)
-    environment = os.environ | {"HOME": str(place), "PYTHONPATH": path}
-    return subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True)
+    return run("evaluate", *arguments, cwd=place, env=ENVIRONMENT | {"HOME": str(place)})
 
 
 def test_a_run_is_measured_and_what_cannot_be_is_said(place, shapes_folder):

@@ -2,16 +2,15 @@
 
 import importlib.util
 import json
-import os
 import shutil
 import subprocess
-import sys
 import tarfile
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command import run
 from PIL import Image
 
 from imagespace.errors import UserError
@@ -417,9 +416,7 @@ def test_a_stopped_build_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_pat
 @needs_emoji
 @pytest.mark.slow
 def test_the_whole_set_from_the_command_line(tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "imagespace", "pictures", "build", "emoji", "--size", "32"]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = run("pictures", "build", "emoji", "--size", 32, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     pictures = read_folder(tmp_path / "emoji", 32, 3)
     # Each of 1,906 concepts has two drawings; a few per cent repeat another's.

@@ -1,19 +1,18 @@
 """`imagespace view`: exact slices of the space, and walks on them, as pictures and films."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from imagespace.cli.chosen_pictures import chosen_pictures
 from imagespace.cli.output import check_out_file, free_name, plain_warnings
 from imagespace.cli.progress import progress_bar
 from imagespace.errors import UserError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from imagespace.atlas.reading import Reading
     from imagespace.atlas.view import View
     from imagespace.diffusion.denoiser import Denoiser
@@ -43,7 +42,6 @@ GUIDANCE = Annotated[float, typer.Option(help="Pull of the prompt; 1 is off.")]
 
 THREE = ("fish", "tree", "horse")
 FILM_TIMES = (0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4, 0.35, 0.3)
-STEPS_OF_A_DRAWING = 12
 
 
 @app.command("basins")
@@ -117,78 +115,59 @@ def basins(
     _finish(view, target, numbers)
 
 
-@app.command("slice")
-def slice_(
-    model: MODEL = "glyphs",
-    pictures: PICTURES = THREE,
-    data: DATA = None,
-    prompt: PROMPT = "",
-    guidance: GUIDANCE = 1.0,
-    at: AT = 0.6,
-    grid: Annotated[int, typer.Option(help="Points a side.")] = 17,
-    seed: SEED = 0,
-    out: OUT = None,
-    numbers: NUMBERS = None,
-    overwrite: OVERWRITE = False,
-) -> None:
-    """The field on the plane through three pictures: arrows, and how much of them lies in it."""
+def _on_a_plane(kind: str, points_a_side: int, says: str) -> Callable[..., None]:
+    """The command `kind`, which asks the model at points of the plane through three pictures."""
+
+    def command(
+        model: MODEL = "glyphs",
+        pictures: PICTURES = THREE,
+        data: DATA = None,
+        prompt: PROMPT = "",
+        guidance: GUIDANCE = 1.0,
+        at: AT = 0.6,
+        grid: Annotated[int, typer.Option(help="Points a side.")] = points_a_side,
+        seed: SEED = 0,
+        out: OUT = None,
+        numbers: NUMBERS = None,
+        overwrite: OVERWRITE = False,
+    ) -> None:
+        target = _target(out, kind, overwrite, numbers)
+        if grid < 3:
+            raise UserError(f"--grid {grid}", "must be at least 3", "Use 17")
+        if not 0 < at < 1:
+            raise UserError(f"--at {at:g}", "must be above 0 and below 1", "Use about 0.6")
+        from imagespace.atlas.hill import hill_view
+        from imagespace.atlas.slice import slice_view
+        from imagespace.randomness import picture_noise
+
+        loaded = _model_of_pictures(model)
+        denoiser = _denoiser(loaded, prompt, guidance, {})
+        x, names = chosen_pictures(loaded, pictures, data, seed)
+        eps = picture_noise(loaded.config.network.sample_shape, seed, "slice", [0])[0]
+        film_times = FILM_TIMES if _is_film(target) else ()
+        make = slice_view if kind == "slice" else hill_view
+        with progress_bar("points") as report:
+            view = make(denoiser, x, names, at, eps, grid, film_times, report)
+        _finish(view, target, numbers)
+
+    command.__doc__ = says
+    return command
+
+
+app.command("slice")(
     _on_a_plane(
-        "slice", model, pictures, data, prompt, guidance, at, grid, seed, out, numbers, overwrite
+        "slice",
+        17,
+        "The field on the plane through three pictures: arrows, and how much of them lies in it.",
     )
-
-
-@app.command("hill")
-def hill(
-    model: MODEL = "glyphs",
-    pictures: PICTURES = THREE,
-    data: DATA = None,
-    prompt: PROMPT = "",
-    guidance: GUIDANCE = 1.0,
-    at: AT = 0.6,
-    grid: Annotated[int, typer.Option(help="Points a side.")] = 25,
-    seed: SEED = 0,
-    out: OUT = None,
-    numbers: NUMBERS = None,
-    overwrite: OVERWRITE = False,
-) -> None:
-    """The plane through three pictures with the likelihood as its height (an estimate)."""
+)
+app.command("hill")(
     _on_a_plane(
-        "hill", model, pictures, data, prompt, guidance, at, grid, seed, out, numbers, overwrite
+        "hill",
+        25,
+        "The plane through three pictures with the likelihood as its height (an estimate).",
     )
-
-
-def _on_a_plane(
-    kind: str,
-    model: str,
-    pictures: tuple[str, str, str],
-    data: Path | None,
-    prompt: str,
-    guidance: float,
-    at: float,
-    grid: int,
-    seed: int,
-    out: Path | None,
-    numbers: Path | None,
-    overwrite: bool,
-) -> None:
-    target = _target(out, kind, overwrite, numbers)
-    if grid < 3:
-        raise UserError(f"--grid {grid}", "must be at least 3", "Use 17")
-    if not 0 < at < 1:
-        raise UserError(f"--at {at:g}", "must be above 0 and below 1", "Use about 0.6")
-    from imagespace.atlas.hill import hill_view
-    from imagespace.atlas.slice import slice_view
-    from imagespace.randomness import picture_noise
-
-    loaded = _model_of_pictures(model)
-    denoiser = _denoiser(loaded, prompt, guidance, {})
-    x, names = _pictures(loaded, pictures, data, seed)
-    eps = picture_noise(loaded.config.network.sample_shape, seed, "slice", [0])[0]
-    film_times = FILM_TIMES if _is_film(target) else ()
-    make = slice_view if kind == "slice" else hill_view
-    with progress_bar("points") as report:
-        view = make(denoiser, x, names, at, eps, grid, film_times, report)
-    _finish(view, target, numbers)
+)
 
 
 @app.command("forward")
@@ -206,7 +185,7 @@ def forward(
     from imagespace.atlas.forward import forward_view
 
     loaded = _model_of_pictures(model)
-    x, names = _pictures(loaded, pictures, data, seed)
+    x, names = chosen_pictures(loaded, pictures, data, seed)
     view = forward_view(loaded.schedule, x, names, seed, film=_is_film(target))
     _finish(view, target, numbers)
 
@@ -378,7 +357,7 @@ def _reading(model: "Model", pictures: tuple[str, str, str] | None, data: Path |
     from imagespace.atlas.reading import NearestReading, RadicalReading
 
     if pictures is not None:
-        return NearestReading(*_pictures(model, pictures, data, 0))
+        return NearestReading(*chosen_pictures(model, pictures, data, 0))
     if model.config.name != "glyphs":
         raise UserError(
             f"model {model.source}",
@@ -386,62 +365,6 @@ def _reading(model: "Model", pictures: tuple[str, str, str] | None, data: Path |
             "Name three --pictures to colour by, with --data for rows or captions",
         )
     return RadicalReading()
-
-
-def _pictures(
-    model: "Model", wanted: tuple[str, str, str], data: Path | None, seed: int
-) -> tuple["Tensor", list[str]]:
-    """Three pictures [3, C, H, W] and their names: files, rows or captions of a folder, drawings.
-
-    A word that is no file, without a folder, is drawn by the model first, from `seed`.
-    """
-    import torch
-
-    from imagespace.pipeline import from_pixels, start_from
-    from imagespace.pipeline.start import start_tensors
-
-    network = model.config.network
-    folder = None
-    if data is not None:
-        from imagespace.evaluation.subject import pictures_of
-
-        with progress_bar("reading pictures") as report:
-            folder = pictures_of(model, data, report)
-    found, names = [], []
-    for word in wanted:
-        path = Path(word)
-        if folder is None and (path.is_file() or path.suffix):
-            found.append(start_tensors(start_from(path), network)[0])
-            names.append(path.stem)
-        elif folder is None:
-            if model.encoder is None:
-                raise UserError(
-                    f"picture {word!r}", "is no file, and this model draws no words", "Name a file"
-                )
-            with plain_warnings():
-                steps = model.walk(word, 1, seed, num_steps=STEPS_OF_A_DRAWING, sampler="dpmpp_2m")
-                x = list(steps)[-1].x_next[0]
-            found.append(x.clamp(-1, 1))
-            names.append(word)
-        else:
-            row = _row(word, folder.captions, folder.alternatives)
-            found.append(from_pixels(folder.pixels[row : row + 1].copy())[0])
-            names.append(folder.captions[row].split(";")[0][:24])
-    return torch.stack(found), names
-
-
-def _row(word: str, captions: list[str], alternatives: list[list[str]]) -> int:
-    if word.isdecimal():
-        if int(word) < len(captions):
-            return int(word)
-        raise UserError(f"row {word}", f"the folder has {len(captions):,}", "Name an earlier one")
-    for row, caption in enumerate(captions):
-        if word == caption or word in alternatives[row]:
-            return row
-    for row, caption in enumerate(captions):
-        if word.lower() in caption.lower():
-            return row
-    raise UserError(f"picture {word!r}", "no caption of the folder has it", "Name a row's number")
 
 
 def _finish(view: "View", target: Path, numbers: Path | None) -> None:

@@ -1,0 +1,72 @@
+"""Which pictures `--pictures` names: files, rows or captions of a folder, or words to draw."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imagespace.cli.output import plain_warnings
+from imagespace.cli.progress import progress_bar
+from imagespace.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from imagespace.pipeline import Model
+
+STEPS_OF_A_DRAWING = 12
+
+
+def chosen_pictures(
+    model: "Model", wanted: tuple[str, str, str], data: Path | None, seed: int
+) -> tuple["Tensor", list[str]]:
+    """Three pictures [3, C, H, W] in [-1, 1] and their names.
+
+    Each word names a file, or with the folder `data` a row or a caption of it; any other word the
+    model draws first, from `seed`. UserError: it names none of these.
+    """
+    import torch
+
+    from imagespace.pipeline import from_pixels, start_from
+    from imagespace.pipeline.start import start_tensors
+
+    network = model.config.network
+    folder = None
+    if data is not None:
+        from imagespace.evaluation.subject import pictures_of
+
+        with progress_bar("reading pictures") as report:
+            folder = pictures_of(model, data, report)
+    found, names = [], []
+    for word in wanted:
+        path = Path(word)
+        if folder is None and (path.is_file() or path.suffix):
+            found.append(start_tensors(start_from(path), network)[0])
+            names.append(path.stem)
+        elif folder is None:
+            if model.encoder is None:
+                raise UserError(
+                    f"picture {word!r}", "is no file, and this model draws no words", "Name a file"
+                )
+            with plain_warnings():
+                steps = model.walk(word, 1, seed, num_steps=STEPS_OF_A_DRAWING, sampler="dpmpp_2m")
+                x = list(steps)[-1].x_next[0]
+            found.append(x.clamp(-1, 1))
+            names.append(word)
+        else:
+            row = _row(word, folder.captions, folder.alternatives)
+            found.append(from_pixels(folder.pixels[row : row + 1].copy())[0])
+            names.append(folder.captions[row].split(";")[0][:24])
+    return torch.stack(found), names
+
+
+def _row(word: str, captions: list[str], alternatives: list[list[str]]) -> int:
+    if word.isdecimal():
+        if int(word) < len(captions):
+            return int(word)
+        raise UserError(f"row {word}", f"the folder has {len(captions):,}", "Name an earlier one")
+    for row, caption in enumerate(captions):
+        if word == caption or word in alternatives[row]:
+            return row
+    for row, caption in enumerate(captions):
+        if word.lower() in caption.lower():
+            return row
+    raise UserError(f"picture {word!r}", "no caption of the folder has it", "Name a row's number")
