@@ -238,3 +238,27 @@ def test_train_is_interrupted_and_continued_by_signal(tmp_path):
     assert subprocess.run(words, cwd=tmp_path, env=ENVIRONMENT).returncode == 0
     steps = [json.loads(line)["step"] for line in metrics.read_text().splitlines()]
     assert steps == list(range(5))
+
+
+@pytest.mark.parametrize("words", [(), ("view",), ("lab",)])
+def test_a_bare_command_shows_its_help(tmp_path, words):
+    done = run(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"Usage: {' '.join(['imagespace', *words])} [OPTIONS]")
+    assert len(done.stderr.splitlines()) > 5
+
+
+@pytest.mark.parametrize("words", [("view", "basins"), ("map",), ("lab", "run", "coin")])
+def test_a_missing_extra_is_said_before_any_work(tmp_path, words):
+    code = (
+        "import sys, importlib.util as u; find, gone = u.find_spec, ('matplotlib', 'umap')\n"
+        "u.find_spec = lambda name, *a: None if name in gone else find(name, *a)\n"
+        f"sys.argv = ['imagespace', *{words!r}]\n"
+        "import imagespace.cli; imagespace.cli.main()"
+    )
+    asked = [sys.executable, "-c", code]
+    done = subprocess.run(asked, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert 'pip install "imagespace[' in done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -46,8 +46,9 @@ def main() -> None:
         if not hasattr(error, "format_message"):
             raise
         message = error.format_message()
-        if not message:  # bare `imagespace`: the help was the answer
-            sys.exit(getattr(error, "exit_code", 2))
+        if type(error).__name__ == "NoArgsIsHelpError":  # a bare command: its help is the answer
+            print(message, file=sys.stderr)
+            sys.exit(2)
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "imagespace"
         code = _fail(f"{message.rstrip('.')}. See `{command} --help`")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from imagespace.cli.extras import check_extra
 from imagespace.cli.output import check_out_folder
 from imagespace.errors import UserError
 
@@ -49,19 +50,16 @@ def run(
     if not 0 <= seed < 2**63:
         raise UserError(f"--seed {seed}", "must be from 0 to 2^63 - 1", "Use such a seed")
     check_out_folder(out)
-    try:
-        from imagespace.lab.laboratory import Laboratory
-        from imagespace.lab.report import (
-            PAGE_FILE,
-            findings_page,
-            headline,
-            stored_records,
-            write_finding,
-        )
-    except ModuleNotFoundError as error:
-        raise UserError(
-            "lab", f"needs {error.name}", 'Install it: pip install "imagespace[lab]"'
-        ) from None
+    check_extra("lab", "lab", "matplotlib")
+    from imagespace.lab.laboratory import Laboratory
+    from imagespace.lab.report import (
+        PAGE_FILE,
+        findings_page,
+        headline,
+        stored_records,
+        write_finding,
+    )
+
     laboratory = Laboratory(model, data, quick, seed)
     if not overwrite:
         stored_records(out, laboratory)  # what is there must be this laboratory's own

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from imagespace.cli.extras import check_extra
 from imagespace.cli.output import check_out_folder, plain_warnings
 from imagespace.cli.progress import progress_bar
 from imagespace.errors import UserError
@@ -51,6 +52,7 @@ def map_pictures(
     ] = False,
 ) -> None:
     """Map the real pictures, name its clusters, and follow walks of the model on it."""
+    check_extra("map", "atlas", "umap", "matplotlib", "scipy")
     from imagespace.atlas.space_names import FEWEST_PICTURES, check_space
     from imagespace.atlas.weights import is_shipped
 

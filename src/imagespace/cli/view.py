@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from imagespace.cli.chosen_pictures import chosen_pictures
+from imagespace.cli.extras import check_extra
 from imagespace.cli.output import check_out_file, free_name, plain_warnings
 from imagespace.cli.progress import progress_bar
 from imagespace.errors import UserError
@@ -301,6 +302,7 @@ def points(
 
 def _target(out: Path | None, kind: str, overwrite: bool, numbers: Path | None) -> Path:
     """The file to write; its name and place are checked before any work."""
+    check_extra("view", "atlas", "matplotlib", "scipy")
     from imagespace.atlas.view import check_view_name
 
     target = out or free_name(Path(), f"view {kind}", ".png")
