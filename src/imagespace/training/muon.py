@@ -1,12 +1,11 @@
 """Muon: momentum whose matrices are orthogonalised before they are applied.
 
 Keller Jordan et al. 2024 (github.com/KellerJordan/Muon), with the update scaled as in arXiv
-2502.16982 so that it shares AdamW's learning-rate range. Equal shapes are stacked into one batched
-product, and the precision is the caller's: `torch.optim.Muon` always computes in bfloat16, which
-processors without it emulate a hundred times slower.
+2502.16982 so that it shares AdamW's learning-rate range. The precision is the caller's:
+`torch.optim.Muon` always computes in bfloat16, which processors without it emulate a hundred times
+slower. One product a matrix, as batched products are slower on a processor
+(benchmarks/muon_time.py).
 """
-
-from collections import defaultdict
 
 import torch
 from torch import Tensor
@@ -15,15 +14,29 @@ from torch import Tensor
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
-def orthogonalise(matrices: Tensor, dtype: torch.dtype, num_iterations: int = 5) -> Tensor:
-    """Approximate U V^T of each matrix [N, R, C] = U S V^T by Newton-Schulz iterations."""
+def orthogonalise(matrix: Tensor, dtype: torch.dtype, num_iterations: int = 5) -> Tensor:
+    """Approximate U V^T of a matrix [R, C] = U S V^T by Newton-Schulz iterations.
+
+    X <- a X + (b G + c G^2) X with G = X X^T. Each X_k is P_k X_0 with P_k a polynomial in G_0, so
+    a long matrix iterates the square P_k and G_k alone and meets X_0 once, at the end. That takes
+    float32: in bfloat16 the squared singular values of G fall under the rounding.
+    """
     a, b, c = COEFFICIENTS
-    wide = matrices.shape[1] <= matrices.shape[2]
-    x: Tensor = (matrices if wide else matrices.mT).to(dtype)
-    x = x / (x.float().norm(dim=(1, 2), keepdim=True) + 1e-7).to(dtype)
-    for _ in range(num_iterations):
-        gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
+    wide = matrix.shape[0] <= matrix.shape[1]
+    x: Tensor = (matrix if wide else matrix.mT).to(dtype)
+    x = x / (x.float().norm() + 1e-7).to(dtype)
+    if dtype == torch.float32 and x.shape[1] >= 2 * x.shape[0]:
+        gram, product = x @ x.mT, torch.eye(x.shape[0])
+        for _ in range(num_iterations):
+            factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+            factor.diagonal().add_(a)
+            product = factor @ product
+            gram = factor @ gram @ factor
+        x = product @ x
+    else:
+        for _ in range(num_iterations):
+            gram = x @ x.mT
+            x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return (x if wide else x.mT).float()
 
 
@@ -44,7 +57,6 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
-            pieces: dict[torch.Size, list[tuple[Tensor, Tensor]]] = defaultdict(list)
             for weight in group["params"]:
                 if weight.grad is None:
                     continue
@@ -56,11 +68,7 @@ class Muon(torch.optim.Optimizer):
                 weight.mul_(1 - group["lr"] * self.weight_decay)
                 rows, columns = weight.shape
                 height = columns if rows % columns == 0 else rows
-                for part, target in zip(update.split(height), weight.split(height), strict=True):
-                    pieces[part.shape].append((part, target))
-            for shape, pairs in pieces.items():
-                directions = orthogonalise(torch.stack([part for part, _ in pairs]), self.dtype)
                 # An orthogonal R x C matrix has RMS max(R, C)^-1/2: bring it to AdamW's 0.2.
-                scale = 0.2 * max(shape) ** 0.5
-                for (_, target), direction in zip(pairs, directions, strict=True):
-                    target.sub_(direction, alpha=group["lr"] * scale)
+                step_size = group["lr"] * 0.2 * max(height, columns) ** 0.5
+                for part, target in zip(update.split(height), weight.split(height), strict=True):
+                    target.sub_(orthogonalise(part, self.dtype), alpha=step_size)
