@@ -22,11 +22,13 @@ from imagespace.diffusion.objective import ObjectiveConfig
 from imagespace.diffusion.samplers import SAMPLERS, SAMPLERS_WITH_ETA, Sampler, SamplerName
 from imagespace.diffusion.spacing import SpacingName
 from imagespace.errors import UserError
+from imagespace.networks.autoencoder import AutoencoderConfig
 from imagespace.networks.build import NetworkConfig
 from imagespace.networks.transformer import TransformerConfig
 
 MODEL_FORMAT = "imagespace-model-1"
 MANIFEST_FILE = "manifest.json"
+_INSIDE = "autoencoder."
 
 
 class SamplingConfig(BaseModel):
@@ -72,6 +74,29 @@ class ModelConfig(BaseModel):
     fit: Literal["pad", "crop", "stretch"] = "pad"
     # Of the text encoder; empty where the model has no prompt.
     text_fingerprint: str = ""
+    # Of a latent model: what turns its samples into pictures, and the SHA-256 of those weights.
+    autoencoder: AutoencoderConfig | None = None
+    autoencoder_sha256: str = ""
+
+    @model_validator(mode="after")
+    def _samples_are_latents(self) -> "ModelConfig":
+        if self.autoencoder is not None:
+            shape = self.network.sample_shape
+            if len(shape) != 3 or shape[0] != self.autoencoder.latent_channels:
+                raise ValueError(
+                    f"the network denoises samples of shape {shape}, and the autoencoder's latents "
+                    f"have {self.autoencoder.latent_channels} channels: make them equal"
+                )
+        return self
+
+    @property
+    def picture_shape(self) -> tuple[int, ...]:
+        """Shape of one picture, [C, H, W]; of a model of points, that of a point."""
+        shape = self.network.sample_shape
+        if self.autoencoder is None:
+            return shape
+        factor = self.autoencoder.downsampling
+        return (self.autoencoder.num_channels, factor * shape[1], factor * shape[2])
 
 
 def tensors_sha256(tensors: dict[str, Tensor]) -> str:
@@ -134,6 +159,23 @@ def load_model_file(path: Path) -> tuple[dict[str, Tensor], ModelConfig]:
             "Update imagespace, or train a new model with `imagespace train`",
         ) from None
     return {name: tensor.float() for name, tensor in tensors.items()}, config
+
+
+def with_autoencoder(weights: dict[str, Tensor], autoencoder: Autoencoder) -> dict[str, Tensor]:
+    """The tensors of a latent model's file: its network's, and what decodes its samples."""
+    inside = autoencoder.state_dict()
+    return weights | {f"{_INSIDE}{name}": tensor for name, tensor in inside.items()}
+
+
+def split_tensors(
+    tensors: dict[str, Tensor],
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """(network's, autoencoder's) tensors of a model file; the inverse of `with_autoencoder`."""
+    own = {name: tensor for name, tensor in tensors.items() if not name.startswith(_INSIDE)}
+    inside = {
+        name.removeprefix(_INSIDE): tensor for name, tensor in tensors.items() if name not in own
+    }
+    return own, inside
 
 
 def save_checkpoint(

@@ -63,12 +63,19 @@ def load(name_or_path: str | Path = DEFAULT_MODEL) -> Model:
             "Install the imagespace version that it was trained with, or train it again",
         )
     network = build_network(config.network)
+    own, inside = split_tensors(tensors)
+    autoencoder = None if config.autoencoder is None else Autoencoder(config.autoencoder)
     try:
-        network.load_state_dict(tensors)
+        network.load_state_dict(own)
+        if autoencoder is not None:
+            autoencoder.load_state_dict(inside)
     except RuntimeError:
         raise UserError(
             str(path),
             "holds tensors that do not fit its configuration",
             "Train a new model with `imagespace train`",
         ) from None
-    return Model(config, network, encoder, tensors_sha256(tensors)[:16], str(name_or_path))
+    if autoencoder is not None:
+        autoencoder.eval().requires_grad_(False)
+    sha256 = tensors_sha256(tensors)[:16]
+    return Model(config, network, encoder, sha256, str(name_or_path), autoencoder)
