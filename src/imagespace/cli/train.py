@@ -49,6 +49,13 @@ def train(
         int | None,
         typer.Option(help="Size of the network; 6 is 384 wide and 3 deep, 7 million parameters."),
     ] = None,
+    space: Annotated[
+        str, typer.Option(help="What is denoised: pixel, or latent (of an autoencoder).")
+    ] = "pixel",
+    autoencoder: Annotated[
+        str | None,
+        typer.Option(help="Of --space latent: a shipped one, a run folder or a file."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random draw.")] = 0,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would happen, from three real steps.")
@@ -67,14 +74,19 @@ def train(
     from imagespace.recipes import PictureOptions, for_points, picture_config
     from imagespace.recipes import recipe as named_recipe
 
-    asked = PictureOptions(recipe, size, fit, unconditional, flip, jitter, network)
+    asked = PictureOptions(
+        recipe, size, fit, unconditional, flip, jitter, network, space, autoencoder
+    )
     budget: Budget = {"budget_images": images, "budget_minutes": minutes}
     training_data: TrainingData
     if recipe is None and data in POINT_SETS and not Path(data).exists():
         recipe = "points"
     if recipe == "points":
         if asked != PictureOptions(asked.recipe):
-            value = "--size, --fit, --unconditional, --flip, --jitter or --network"
+            value = (
+                "--size, --fit, --unconditional, --flip, --jitter, --network, --space or "
+                "--autoencoder"
+            )
             raise UserError(value, "is for pictures, not points", "Leave it out")
         from imagespace.points import load_points
         from imagespace.training.point_data import PointData
@@ -86,26 +98,30 @@ def train(
         if data in POINT_SETS and not Path(data).exists():
             raise UserError(data, "is a set of points, not pictures", "Use --recipe points")
         config = picture_config(Path(data), asked, budget, seed)
-        training_data = _picture_data(config, Path(data))
+        training_data = _picture_data(config, Path(data), autoencoder)
     if dry_run:
         _dry_run(config, training_data)
         return
     _train(config, training_data, out)
 
 
-def _picture_data(config: "RunConfig", folder: Path) -> "TrainingData":
+def _picture_data(
+    config: "RunConfig", folder: Path, autoencoder_name: str | None
+) -> "TrainingData":
     """The folder's pictures and captions, with remarks on what will not be read."""
     from imagespace.checkup.checkup import quick_findings
     from imagespace.networks.transformer import TransformerConfig
     from imagespace.pictures.folder import read_folder
+    from imagespace.recipes import autoencoder_for
     from imagespace.text.vectors import load_text_encoder
+    from imagespace.training.latent_data import LatentData
     from imagespace.training.picture_data import PictureData
 
     network = config.model.network
     assert isinstance(network, TransformerConfig)
-    shape = (network.image_size_px, network.num_channels)
+    num_channels, size_px, _ = config.model.picture_shape
     with progress_bar("reading pictures") as report:
-        pictures = read_folder(folder, *shape, report, config.model.fit)
+        pictures = read_folder(folder, size_px, num_channels, report, config.model.fit)
     print(pictures.recognised)
     for note in pictures.notes:
         print(f"note: {note}")
@@ -113,11 +129,19 @@ def _picture_data(config: "RunConfig", folder: Path) -> "TrainingData":
     for finding in quick_findings(pictures, encoder, network.max_text_tokens):
         if finding.severity != "remark":
             print(f"{finding.severity}: {finding.line}")
-    colour = "colour" if network.num_channels == 3 else "grey"
+    colour = "colour" if num_channels == 3 else "grey"
     prompts = "" if encoder is not None else ", without prompts"
-    print(f"recipe {config.recipe}: {network.image_size_px} px, {colour}{prompts}")
+    latents = ""
+    if config.model.autoencoder is not None:
+        latents = f", as latents of {'x'.join(map(str, network.sample_shape))}"
+    print(f"recipe {config.recipe}: {size_px} px, {colour}{latents}{prompts}")
     print(f"{len(pictures):,} pictures, {len(pictures.indices('train')):,} in training")
-    return PictureData(config, pictures, encoder)
+    if config.model.autoencoder is None:
+        return PictureData(config, pictures, encoder)
+    autoencoder, _ = autoencoder_for(config.recipe, autoencoder_name)
+    beside = folder if folder.is_dir() else folder.parent
+    with progress_bar("encoding pictures") as report:
+        return LatentData(config, pictures, encoder, autoencoder, beside, report)
 
 
 def _dry_run(config: "RunConfig", data: "TrainingData") -> None:

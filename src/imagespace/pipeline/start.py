@@ -74,9 +74,7 @@ def start_from(
     )
 
 
-def start_tensors(
-    start: Start, picture_shape: tuple[int, ...]
-) -> tuple[Tensor, Tensor | None]:
+def start_tensors(start: Start, picture_shape: tuple[int, ...]) -> tuple[Tensor, Tensor | None]:
     """(picture [C, H, W] in [-1, 1], mask [1, H, W] of 0 and 1 or None) of a model's pictures.
 
     Errors: UserError if a file is not what it was when the settings were made, or if the model

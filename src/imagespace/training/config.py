@@ -32,6 +32,8 @@ class TrainingConfig(BaseModel):
     # Chance that a caption "a; b; c" is shown as one of its senses alone.
     single_sense: float = Field(0.5, ge=0, le=1)
     augmentation: AugmentationConfig = AugmentationConfig()
+    # Of latents: as what each picture is encoded once, itself and so many changes less one.
+    num_latent_looks: int = Field(4, ge=1)
     evaluations: int = Field(12, ge=1)  # over the budget; sample grid and held-out loss at each
     num_validation: int = Field(512, ge=1)
     save_every_minutes: float = Field(3.0, gt=0)

@@ -48,6 +48,14 @@ class RunFolder:
                 same_config = _trained_alike(RunConfig.model_validate(before["config"]), config)
             except (ValueError, KeyError, ValidationError):
                 same_config, before = False, {}
+            stored_sha256 = before.get("config", {}).get("model", {}).get("autoencoder_sha256", "")
+            if stored_sha256 and config.model.autoencoder_sha256 not in ("", stored_sha256):
+                raise UserError(
+                    str(self.path),
+                    f"was begun with another autoencoder ({stored_sha256[:12]}, not "
+                    f"{config.model.autoencoder_sha256[:12]})",
+                    "Name that one with --autoencoder, or choose another --out",
+                )
             if not same_config:
                 raise UserError(
                     str(self.path),
