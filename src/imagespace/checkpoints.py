@@ -1,8 +1,8 @@
 """Model files and training checkpoints: written whole or not at all, and verified when read.
 
 A model file, or an autoencoder's, is one safetensors file whose header carries the configuration
-and a SHA-256 of both. A training checkpoint is a folder of tensors with a manifest, put in place by one
-rename.
+and a SHA-256 of both. A training checkpoint is a folder of tensors with a manifest, put in place
+by one rename.
 """
 
 import hashlib
