@@ -120,7 +120,9 @@ def test_at_tiny_strength_the_picture_comes_back(latent_model, pictures, a_pictu
     assert np.abs(near.astype(int) - there).max() <= 1
     # At full strength each is another of the real pictures, chosen by its noise.
     assert psnr(far, there) < 20
-    assert all((np.abs(pictures.pixels.astype(int) - one).max(axis=(1, 2, 3)) <= 1).any() for one in far)
+    assert all(
+        (np.abs(pictures.pixels.astype(int) - one).max(axis=(1, 2, 3)) <= 1).any() for one in far
+    )
 
 
 def test_a_picture_is_redrawn_from_its_own_latent_noise(latent_model, a_picture):

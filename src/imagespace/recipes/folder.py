@@ -74,7 +74,9 @@ def check_size(image_size_px: int) -> None:
     """Errors: UserError unless pictures of this size can be cut into patches."""
     if image_size_px < 1 or image_size_px % NUM_PATCHES_A_SIDE:
         raise UserError(
-            f"--size {image_size_px}", "a picture is cut into 8 x 8 patches", "Use 32, 64 or 128"
+            f"--size {image_size_px}",
+            "a picture is cut into 8 x 8 patches",
+            "Use 32, 64, 128, 256 or 512",
         )
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from imagespace.checkpoints import ModelConfig, save_model, tensors_sha256
+from imagespace.checkpoints import ModelConfig, save_model, tensors_sha256, with_autoencoder
+from imagespace.networks.autoencoder import Autoencoder
 from imagespace.networks.build import build_network
 from imagespace.pipeline import Model
 from imagespace.pipeline.band_loss import ValidationSet
@@ -21,6 +22,8 @@ class TrainingData(Task):
 
     config: RunConfig
     encoder: TextEncoder | None = None
+    autoencoder: Autoencoder | None = None
+    """What turned pictures into the samples, if they are latents."""
 
     @abstractmethod
     def validation(self) -> ValidationSet:
@@ -43,14 +46,19 @@ class TrainingData(Task):
         network.load_state_dict(weights)
         network.eval()
         losses = self._validation.loss(network, config.model, config.training.seed, dtype)
-        sha256 = tensors_sha256(weights)[:16]
-        self.save_samples(
-            Model(self.model_config(), network, self.encoder, sha256, str(run)), samples
-        )
+        sha256, model = tensors_sha256(self._tensors(weights))[:16], self.model_config()
+        drawing = Model(model, network, self.encoder, sha256, str(run), self.autoencoder)
+        self.save_samples(drawing, samples)
         return losses
 
     def save(self, path: Path, weights: dict[str, Tensor]) -> None:
-        save_model(path, weights, self.model_config())
+        save_model(path, self._tensors(weights), self.model_config())
+
+    def _tensors(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What a model's file holds: the network's weights, and what decodes its samples."""
+        if self.autoencoder is None:
+            return weights
+        return with_autoencoder(weights, self.autoencoder)
 
     @cached_property
     def _validation(self) -> ValidationSet:
