@@ -17,6 +17,7 @@ from imagespace.training.augmentation import augment, draw_labels
 from imagespace.training.captions import build_caption_table
 from imagespace.training.config import RunConfig
 from imagespace.training.data import TrainingData
+from imagespace.training.order import EpochOrder
 
 NUM_UNPROMPTED_SAMPLES = 36
 
@@ -39,7 +40,7 @@ class PictureData(TrainingData):
         length = config.model.network.max_text_tokens
         assert bool(length) == (encoder is not None)
         self.captions = build_caption_table(pictures, encoder, length) if encoder else None
-        self._epoch, self._order = -1, np.empty(0, np.int64)
+        self.order = EpochOrder(self.rows, self.training.seed)
 
     def batch(self, step: int) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Pictures [B, C, H, W] of a step; their text states [B, L, D], and how they are changed.
@@ -47,7 +48,7 @@ class PictureData(TrainingData):
         The labels of the change [B, A] are there if the configuration asks for any.
         """
         seed, size = self.training.seed, self.training.batch_size
-        chosen = np.array([self._picture(step * size + k) for k in range(size)])
+        chosen = self.order.batch(step, size)
         x_0 = from_pixels(np.ascontiguousarray(self.pictures.pixels[chosen]))
         text = torch.empty(size, 0)
         if self.captions is not None and self.encoder is not None:
@@ -59,14 +60,6 @@ class PictureData(TrainingData):
         random = generator(seed, "augmentation", step)
         labels = draw_labels(self.training.augmentation, size, random)
         return augment(x_0, labels), (text, labels)
-
-    def _picture(self, position: int) -> int:
-        epoch, offset = divmod(position, len(self.rows))
-        if epoch != self._epoch:
-            random = generator(self.training.seed, "order", epoch)
-            self._order = self.rows[torch.randperm(len(self.rows), generator=random).numpy()]
-            self._epoch = epoch
-        return int(self._order[offset])
 
     def validation(self) -> ValidationSet:
         """Held-out pictures under their full captions (all of them, if there are no held-out)."""
