@@ -15,15 +15,26 @@ from imagespace.errors import UserError
 from imagespace.precision import fastest_dtype, has_compiler
 from imagespace.training.allocator import keep_freed_memory
 from imagespace.training.budget import fraction_done, learning_rate_factor
-from imagespace.training.config import RunConfig
+from imagespace.training.config import AutoencoderRun, RunConfig
 from imagespace.training.ema import PowerEMA
-from imagespace.training.loss import DiffusionLoss
+from imagespace.training.loss import DiffusionLoss, TrainingLoss
 from imagespace.training.muon import Muon
+from imagespace.training.reconstruction import ReconstructionLoss
 from imagespace.training.run_folder import RunFolder
 from imagespace.training.task import Task
 
 # When the weights are kept that autoguidance later guides away from.
 EARLY_FRACTION = 0.15
+
+
+AnyRun = RunConfig | AutoencoderRun
+
+
+def loss_of(config: AnyRun) -> TrainingLoss:
+    """What a run of this configuration makes small."""
+    if isinstance(config, AutoencoderRun):
+        return ReconstructionLoss(config)
+    return DiffusionLoss(config)
 
 
 @dataclass(frozen=True)
@@ -41,16 +52,14 @@ class Progress:
 class TrainingState:
     """Network, averages and optimisers at one global step; everything else is derived from it."""
 
-    def __init__(self, config: RunConfig, dtype: torch.dtype, compiled: bool) -> None:
+    def __init__(self, config: AnyRun, dtype: torch.dtype, compiled: bool) -> None:
         training = config.training
-        self.loss = DiffusionLoss(config)
+        self.loss = loss_of(config)
         with torch.random.fork_rng():
             torch.manual_seed(training.seed)
             self.network = self.loss.build_network()
         self.config, self.dtype = config, dtype
-        self.forward: Callable[..., Tensor] = (
-            torch.compile(self.network) if compiled else self.network
-        )
+        self.forward: Callable[..., Any] = torch.compile(self.network) if compiled else self.network
         self.ema = PowerEMA(self.network, training.ema_exponent)
         self.step = 0
         self.elapsed_s = 0.0
@@ -58,8 +67,7 @@ class TrainingState:
         matrices: list[Tensor] = []
         others: list[Tensor] = []
         for name, parameter in self.network.named_parameters():
-            is_matrix = name.startswith("blocks.") and name.endswith(".weight")
-            (matrices if is_matrix and parameter.dim() == 2 else others).append(parameter)
+            (matrices if self.loss.is_matrix(name, parameter) else others).append(parameter)
         of_matrices: torch.optim.Optimizer
         if training.matrix_optimizer == "muon":
             of_matrices = Muon(
@@ -130,7 +138,7 @@ class TrainingState:
         self.step, self.elapsed_s = int(state["step"]), float(state["elapsed_s"])
 
 
-def prepare(config: RunConfig, dtype: torch.dtype | None = None) -> TrainingState:
+def prepare(config: AnyRun, dtype: torch.dtype | None = None) -> TrainingState:
     """The state at step 0; `dtype` is that of a run to be continued, else the config's."""
     # inductor and autocast warn about mixed types that are meant.
     warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
@@ -141,13 +149,13 @@ def prepare(config: RunConfig, dtype: torch.dtype | None = None) -> TrainingStat
     return TrainingState(config, dtype or chosen, compiled)
 
 
-def train(config: RunConfig, data: Task, out: Path) -> Generator[Progress, None, None]:
+def train(config: AnyRun, data: Task, out: Path) -> Generator[Progress, None, None]:
     """Trains to the end of the budget, continuing what `out` holds; yields after every step.
 
     Closing the generator saves a checkpoint first. Errors: UserError if `out` holds something
     else, or if the loss is not finite: the last good checkpoint stays.
     """
-    run = RunFolder(out)
+    run = RunFolder(out, config.weights_file)
     run.open(config, data.key)
     checkpoint = run.newest()
     # A continued run keeps its arithmetic: another would be another run.

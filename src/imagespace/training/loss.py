@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,10 +20,15 @@ class TrainingLoss(ABC):
     def build_network(self) -> nn.Module:
         """A network with fresh weights from torch's global generator."""
 
+    def is_matrix(self, name: str, parameter: Tensor) -> bool:
+        """Whether a weight is one of the blocks' matrices, which have an optimiser of their own."""
+        of_block = name.startswith("blocks.") and name.endswith(".weight")
+        return of_block and parameter.dim() == 2
+
     @abstractmethod
     def __call__(
         self,
-        forward: Callable[..., Tensor],
+        forward: Callable[..., Any],
         x_0: Tensor,
         conditions: tuple[Tensor, ...],
         step: int,

@@ -28,7 +28,10 @@ def orthogonalise(matrices: Tensor, dtype: torch.dtype, num_iterations: int = 5)
 
 
 class Muon(torch.optim.Optimizer):
-    """For 2-D weights [R, C]; a stack of k square maps [k C, C], such as QKV, counts as k."""
+    """For 2-D weights [R, C]; a stack of k square maps [k C, C], such as QKV, counts as k.
+
+    A convolution [O, I, H, W] is the matrix [O, I H W].
+    """
 
     def __init__(
         self,
@@ -54,9 +57,10 @@ class Muon(torch.optim.Optimizer):
                 buffer = state["momentum"].lerp_(weight.grad, 1 - self.momentum)
                 update = weight.grad.lerp(buffer, self.momentum)  # Nesterov
                 weight.mul_(1 - group["lr"] * self.weight_decay)
-                rows, columns = weight.shape
+                matrix, update = weight.view(len(weight), -1), update.view(len(weight), -1)
+                rows, columns = matrix.shape
                 height = columns if rows % columns == 0 else rows
-                for part, target in zip(update.split(height), weight.split(height), strict=True):
+                for part, target in zip(update.split(height), matrix.split(height), strict=True):
                     pieces[part.shape].append((part, target))
             for shape, pairs in pieces.items():
                 directions = orthogonalise(torch.stack([part for part, _ in pairs]), self.dtype)

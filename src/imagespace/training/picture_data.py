@@ -18,6 +18,7 @@ from imagespace.training.augmentation import augment, draw_labels
 from imagespace.training.captions import build_caption_table
 from imagespace.training.config import RunConfig
 from imagespace.training.data import TrainingData
+from imagespace.training.order import EpochOrder
 
 NUM_UNPROMPTED_SAMPLES = 36
 
@@ -40,7 +41,7 @@ class PictureData(TrainingData):
         length = config.model.network.max_text_tokens
         assert bool(length) == (encoder is not None)
         self.captions = build_caption_table(pictures, encoder, length) if encoder else None
-        self._epoch, self._order = -1, np.empty(0, np.int64)
+        self.order = EpochOrder(self.rows, self.training.seed)
 
     def batch(self, step: int) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Pictures [B, C, H, W] of a step; their text states [B, L, D], and how they are changed.
@@ -57,8 +58,7 @@ class PictureData(TrainingData):
 
     def chosen(self, step: int) -> NDArray[np.int64]:
         """The rows [B] of the pictures that step k sees."""
-        size = self.training.batch_size
-        return np.array([self._picture(step * size + k) for k in range(size)])
+        return self.order.batch(step, self.training.batch_size)
 
     def text(self, step: int, chosen: NDArray[np.int64]) -> Tensor:
         """The text states [B, L, D] of a step's pictures; [B, 0] where none is read."""
@@ -71,14 +71,6 @@ class PictureData(TrainingData):
     def clean_samples(self, rows: NDArray[np.int64]) -> Tensor:
         """What the network denoises of the pictures of these rows, unchanged, [N, ...]."""
         return from_pixels(np.ascontiguousarray(self.pictures.pixels[rows]))
-
-    def _picture(self, position: int) -> int:
-        epoch, offset = divmod(position, len(self.rows))
-        if epoch != self._epoch:
-            random = generator(self.training.seed, "order", epoch)
-            self._order = self.rows[torch.randperm(len(self.rows), generator=random).numpy()]
-            self._epoch = epoch
-        return int(self._order[offset])
 
     def validation(self) -> ValidationSet:
         """Held-out pictures under their full captions (all of them, if there are no held-out)."""
