@@ -390,7 +390,7 @@ def test_npm_packages_that_cannot_be_had_are_named(
 
 @needs_emoji
 def test_options_that_make_no_sense(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="16 to 256"):
+    with pytest.raises(UserError, match="16 to 1024"):
         emoji.build_emoji(tmp_path / "emoji", 8)
     with pytest.raises(UserError, match="Add --all-styles"):
         emoji.build_emoji(tmp_path / "emoji", 64, npm_folder=tmp_path)

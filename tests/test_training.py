@@ -159,7 +159,7 @@ def test_every_picture_is_seen_once_an_epoch(tiny_run, pictures, encoder):
     batches = PictureData(tiny_run, pictures, encoder)
     size, num_train = tiny_run.training.batch_size, len(batches.rows)
     positions = range(2 * num_train)
-    seen = [batches._picture(position) for position in positions]
+    seen = [batches.order.row(position) for position in positions]
     assert sorted(seen[:num_train]) == sorted(batches.rows.tolist())
     assert sorted(seen[num_train:]) == sorted(batches.rows.tolist())
     assert seen[:num_train] != seen[num_train:]

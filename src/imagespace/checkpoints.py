@@ -1,8 +1,8 @@
 """Model files and training checkpoints: written whole or not at all, and verified when read.
 
-A model file is one safetensors file whose header carries the model's configuration and a SHA-256
-of both. A training checkpoint is a folder of tensors with a manifest, put in place by one
-rename.
+A model file, or an autoencoder's, is one safetensors file whose header carries the configuration
+and a SHA-256 of both. A training checkpoint is a folder of tensors with a manifest, put in place
+by one rename.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -22,11 +22,14 @@ from imagespace.diffusion.objective import ObjectiveConfig
 from imagespace.diffusion.samplers import SAMPLERS, SAMPLERS_WITH_ETA, Sampler, SamplerName
 from imagespace.diffusion.spacing import SpacingName
 from imagespace.errors import UserError
+from imagespace.networks.autoencoder import Autoencoder, AutoencoderConfig
 from imagespace.networks.build import NetworkConfig
 from imagespace.networks.transformer import TransformerConfig
 
 MODEL_FORMAT = "imagespace-model-1"
+AUTOENCODER_FORMAT = "imagespace-autoencoder-1"
 MANIFEST_FILE = "manifest.json"
+_INSIDE = "autoencoder."
 
 
 class SamplingConfig(BaseModel):
@@ -72,6 +75,29 @@ class ModelConfig(BaseModel):
     fit: Literal["pad", "crop", "stretch"] = "pad"
     # Of the text encoder; empty where the model has no prompt.
     text_fingerprint: str = ""
+    # Of a latent model: what turns its samples into pictures, and the SHA-256 of those weights.
+    autoencoder: AutoencoderConfig | None = None
+    autoencoder_sha256: str = ""
+
+    @model_validator(mode="after")
+    def _samples_are_latents(self) -> "ModelConfig":
+        if self.autoencoder is not None:
+            shape = self.network.sample_shape
+            if len(shape) != 3 or shape[0] != self.autoencoder.latent_channels:
+                raise ValueError(
+                    f"the network denoises samples of shape {shape}, and the autoencoder's latents "
+                    f"have {self.autoencoder.latent_channels} channels: make them equal"
+                )
+        return self
+
+    @property
+    def picture_shape(self) -> tuple[int, ...]:
+        """Shape of one picture, [C, H, W]; of a model of points, that of a point."""
+        shape = self.network.sample_shape
+        if self.autoencoder is None:
+            return shape
+        factor = self.autoencoder.downsampling
+        return (self.autoencoder.num_channels, factor * shape[1], factor * shape[2])
 
 
 def tensors_sha256(tensors: dict[str, Tensor]) -> str:
@@ -90,10 +116,51 @@ def _checksum(tensors: dict[str, Tensor], config: str) -> str:
 
 def save_model(path: Path, tensors: dict[str, Tensor], config: ModelConfig) -> None:
     """Writes a model file; an interruption leaves the old file or the new one, never a part."""
+    _write_weights(path, tensors, MODEL_FORMAT, config)
+
+
+def load_model_file(path: Path) -> tuple[dict[str, Tensor], ModelConfig]:
+    """Tensors (float32) and configuration of a model file.
+
+    Errors: UserError if the file is missing, not ours, or damaged.
+    """
+    return _read_weights(path, MODEL_FORMAT, ModelConfig)
+
+
+def save_autoencoder(path: Path, tensors: dict[str, Tensor], config: AutoencoderConfig) -> None:
+    """Writes an autoencoder's file, weights and latent statistics, as `save_model` does."""
+    _write_weights(path, tensors, AUTOENCODER_FORMAT, config)
+
+
+def load_autoencoder(path: Path) -> tuple[Autoencoder, str]:
+    """An autoencoder in evaluation mode, and the SHA-256 of its float32 tensors.
+
+    Errors: UserError if the file is missing, not an autoencoder's, or damaged.
+    """
+    tensors, config = _read_weights(path, AUTOENCODER_FORMAT, AutoencoderConfig)
+    autoencoder = Autoencoder(config)
+    try:
+        autoencoder.load_state_dict(tensors)
+    except RuntimeError:
+        raise UserError(
+            str(path),
+            "holds tensors that do not fit its configuration",
+            "Train a new one with `imagespace train --recipe autoencoder`",
+        ) from None
+    return autoencoder.eval().requires_grad_(False), tensors_sha256(tensors)
+
+
+_KINDS = {MODEL_FORMAT: "a model", AUTOENCODER_FORMAT: "an autoencoder"}
+Config = TypeVar("Config", bound=BaseModel)
+
+
+def _write_weights(
+    path: Path, tensors: dict[str, Tensor], file_format: str, config: BaseModel
+) -> None:
     tensors = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     described = config.model_dump_json()
     header = {
-        "format": MODEL_FORMAT,
+        "format": file_format,
         "config": described,
         "sha256": _checksum(tensors, described),
     }
@@ -105,11 +172,9 @@ def save_model(path: Path, tensors: dict[str, Tensor], config: ModelConfig) -> N
     _flush_to_disk(path.parent)
 
 
-def load_model_file(path: Path) -> tuple[dict[str, Tensor], ModelConfig]:
-    """Tensors (float32) and configuration of a model file.
-
-    Errors: UserError if the file is missing, not ours, or damaged.
-    """
+def _read_weights(
+    path: Path, file_format: str, config_type: type[Config]
+) -> tuple[dict[str, Tensor], Config]:
     remedy = "Take the file again from where it came, or train a new one with `imagespace train`"
     try:
         with safe_open(path, framework="pt") as file:
@@ -121,12 +186,16 @@ def load_model_file(path: Path) -> tuple[dict[str, Tensor], ModelConfig]:
         raise UserError(str(path), f"cannot be read ({error.strerror})", remedy) from None
     except SafetensorError:
         raise UserError(str(path), "is damaged or not a safetensors file", remedy) from None
-    if header.get("format") != MODEL_FORMAT:
+    found = header.get("format", "")
+    if found in _KINDS and found != file_format:
+        rule = f"is the file of {_KINDS[found]}, not of {_KINDS[file_format]}"
+        raise UserError(str(path), rule, f"Name {_KINDS[file_format]}")
+    if found != file_format:
         raise UserError(str(path), "was not written by imagespace", remedy)
     if header.get("sha256") != _checksum(tensors, header.get("config", "")):
         raise UserError(str(path), "is damaged: its checksum does not match its content", remedy)
     try:
-        config = ModelConfig.model_validate_json(header["config"])
+        config = config_type.model_validate_json(header["config"])
     except (KeyError, ValidationError):
         raise UserError(
             str(path),
@@ -134,6 +203,23 @@ def load_model_file(path: Path) -> tuple[dict[str, Tensor], ModelConfig]:
             "Update imagespace, or train a new model with `imagespace train`",
         ) from None
     return {name: tensor.float() for name, tensor in tensors.items()}, config
+
+
+def with_autoencoder(weights: dict[str, Tensor], autoencoder: Autoencoder) -> dict[str, Tensor]:
+    """The tensors of a latent model's file: its network's, and what decodes its samples."""
+    inside = autoencoder.state_dict()
+    return weights | {f"{_INSIDE}{name}": tensor for name, tensor in inside.items()}
+
+
+def split_tensors(
+    tensors: dict[str, Tensor],
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """(network's, autoencoder's) tensors of a model file; the inverse of `with_autoencoder`."""
+    own = {name: tensor for name, tensor in tensors.items() if not name.startswith(_INSIDE)}
+    inside = {
+        name.removeprefix(_INSIDE): tensor for name, tensor in tensors.items() if name not in own
+    }
+    return own, inside
 
 
 def save_checkpoint(

@@ -179,8 +179,10 @@ def walk_on_map(
         batch: dict[str, list[NDArray[Any]]] = {}
         times = []
         for step in subject.steps(settings[start : start + LARGEST_BATCH]):
-            x0_hat = np.ascontiguousarray(step.x0_hat.float().permute(0, 2, 3, 1).numpy())
-            x_t = np.ascontiguousarray(step.x_t.float().permute(0, 2, 3, 1).numpy())
+            x0_hat, x_t = (
+                np.ascontiguousarray(model.decode(x.float()).permute(0, 2, 3, 1).numpy())
+                for x in (step.x0_hat, step.x_t)
+            )
             # A picture has values in [-1, 1]; noise is left as it is.
             shown = ((x0_hat.clip(-1, 1) + 1) * 127.5).round().astype(np.uint8)
             on_map = atlas.projection(space.coordinates(shown))

@@ -28,7 +28,6 @@ def chosen_pictures(
     from imagespace.pipeline import from_pixels, start_from
     from imagespace.pipeline.start import start_tensors
 
-    network = model.config.network
     folder = None
     if data is not None:
         from imagespace.evaluation.subject import pictures_of
@@ -39,7 +38,7 @@ def chosen_pictures(
     for word in wanted:
         path = Path(word)
         if folder is None and (path.is_file() or path.suffix):
-            found.append(start_tensors(start_from(path), network)[0])
+            found.append(start_tensors(start_from(path), model.config.picture_shape)[0])
             names.append(path.stem)
         elif folder is None:
             if model.encoder is None:
@@ -48,7 +47,7 @@ def chosen_pictures(
                 )
             with plain_warnings():
                 steps = model.walk(word, 1, seed, num_steps=STEPS_OF_A_DRAWING, sampler="dpmpp_2m")
-                x = list(steps)[-1].x_next[0]
+                x = model.decode(list(steps)[-1].x_next)[0]
             found.append(x.clamp(-1, 1))
             names.append(word)
         else:

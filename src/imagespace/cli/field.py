@@ -40,14 +40,15 @@ def field(
 
     from imagespace.pictures.contact_sheet import contact_sheet
     from imagespace.pictures.signed import signed_picture
-    from imagespace.pipeline import PromptWarning, load, pixels_to_image, start_from, to_pixels
-    from imagespace.pipeline.start import start_tensors
+    from imagespace.pipeline import PromptWarning, load, pixels_to_image, start_from
     from imagespace.randomness import picture_noise
 
     loaded = load(model)
     with plain_warnings():
         loaded.check_field(show, at, prompt)
     shape = loaded.config.network.sample_shape
+    if show not in ("direction", "prompt"):
+        loaded.check_draws_pixels(f"--show {show}")
     if len(shape) != 3:
         raise UserError(f"model {model}", "draws points, not pictures", "Name another model")
     if picture is None and not prompt and loaded.encoder is not None:
@@ -59,13 +60,18 @@ def field(
     if picture is None:
         x_t, at = _point_of_a_walk(loaded, prompt, num, seed, at)
     else:
-        x_0, _ = start_tensors(start_from(picture), loaded.config.network)
+        x_0, _ = loaded.start_samples(start_from(picture))
         eps = picture_noise(shape, seed, "field", range(num))
         x_t = loaded.schedule.add_noise(x_0.expand(eps.shape), eps, torch.tensor(at))
-    answer = loaded.field(show, x_t, at, prompt)
     seen = x_t + loaded.field("direction", x_t, at, prompt)
+    if loaded.autoencoder is None:
+        answer = loaded.field(show, x_t, at, prompt)
+    else:
+        # Differences of latents are no pictures: the difference of the pictures is shown.
+        before = x_t if show == "direction" else x_t + loaded.field("direction", x_t, at)
+        answer = loaded.decode(seen) - loaded.decode(before)
     images, labels = [], []
-    for where, clean, values in zip(to_pixels(x_t), to_pixels(seen), answer, strict=True):
+    for where, clean, values in zip(loaded.pixels(x_t), loaded.pixels(seen), answer, strict=True):
         signed, extent = signed_picture(values)
         images += [pixels_to_image(where), pixels_to_image(clean), signed]
         labels += [f"x_t, t = {at:.2f}", "what it sees", f"{show}, ±{extent:.2g}"]
@@ -97,9 +103,10 @@ def likelihood(
             raise UserError(f"{name} {value}", f"must be at least {least}", f"Use {4 * least}")
     from imagespace.diffusion.likelihood import BITS_OF_A_GREY_LEVEL
     from imagespace.pipeline import load, start_from
-    from imagespace.pipeline.start import picture_size, start_tensors
+    from imagespace.pipeline.start import picture_size
 
     loaded = load(model)
+    loaded.check_draws_pixels("bits per dimension")
     size = tuple(reversed(loaded.config.network.sample_shape[1:]))
     for picture in pictures:
         if picture_size(picture) != size:
@@ -108,7 +115,7 @@ def likelihood(
                 f"this model's samples are {'x'.join(map(str, size)) or 'points'}",
                 "Resize it, or name another model",
             )
-        x_0, _ = start_tensors(start_from(picture), loaded.config.network)
+        x_0, _ = loaded.start_samples(start_from(picture))
         with plain_warnings():
             found = loaded.likelihood(x_0[None], prompt, seed, num_steps=steps, num_probes=probes)
         bits, error = (float(v) for v in found.bits_per_dimension(BITS_OF_A_GREY_LEVEL))

@@ -241,17 +241,17 @@ def _draw(
 
     from imagespace.cli.preview import LivePreview
     from imagespace.pictures.film import film_frame
-    from imagespace.pipeline import LARGEST_BATCH, Pictures, pixels_to_image, to_pixels
+    from imagespace.pipeline import LARGEST_BATCH, Pictures, pixels_to_image
 
-    preview, frames, parts = LivePreview(), [], []
+    preview, frames, parts = LivePreview(model), [], []
     for start in range(0, len(settings), LARGEST_BATCH):
         for step in model.steps(settings[start : start + LARGEST_BATCH]):
             preview.show(step)
             if filmed and start == 0:
                 where, seen = (
-                    [pixels_to_image(p) for p in to_pixels(x[:FILMED_PICTURES])]
+                    [pixels_to_image(p) for p in model.pixels(x[:FILMED_PICTURES])]
                     for x in (step.x_t, step.x0_hat)
                 )
                 frames.append(film_frame(where, seen, f"step {step.index + 1}, t {step.t:.2f}"))
-        parts.append(to_pixels(step.x_next))
+        parts.append(model.pixels(step.x_next, settings[start].start))
     return Pictures(np.concatenate(parts), list(settings)), frames

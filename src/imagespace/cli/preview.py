@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imagespace.diffusion.samplers import Step
-from imagespace.pipeline import pixels_to_image, to_pixels
+from imagespace.pipeline import Model, pixels_to_image
 
 UPPER_HALF = "\u2580"
 
@@ -31,7 +31,8 @@ def half_blocks(image: Image.Image, width: int) -> str:
 class LivePreview:
     """Redraws x_t beside x0_hat of the first picture at each step, where stderr is a terminal."""
 
-    def __init__(self, width: int = 32) -> None:
+    def __init__(self, model: Model, width: int = 32) -> None:
+        self.model = model
         self.width = width
         self.shown = sys.stderr.isatty()
         self._lines = 0
@@ -40,7 +41,7 @@ class LivePreview:
         """Draws one step over the one before."""
         if not self.shown:
             return
-        pair = [pixels_to_image(to_pixels(x[:1])[0]) for x in (step.x_t, step.x0_hat)]
+        pair = [pixels_to_image(self.model.pixels(x[:1])[0]) for x in (step.x_t, step.x0_hat)]
         left, right = (half_blocks(image, self.width).split("\n") for image in pair)
         lines = [f"{a}  {b}" for a, b in zip(left, right, strict=True)]
         lines.append(f"step {step.index + 1}/{step.num_steps}  noise {step.t:.2f}".ljust(70))

@@ -15,9 +15,12 @@ from imagespace.cli.progress import progress_bar
 from imagespace.errors import UserError
 
 if TYPE_CHECKING:
+    from imagespace.pictures.folder import PictureSet
     from imagespace.recipes import Budget
-    from imagespace.training.config import RunConfig
+    from imagespace.recipes.autoencoder import AutoencoderOptions
+    from imagespace.training.config import AutoencoderRun, RunConfig
     from imagespace.training.data import TrainingData
+    from imagespace.training.task import Task
 
 
 def train(
@@ -27,7 +30,7 @@ def train(
     ],
     recipe: Annotated[
         str | None,
-        typer.Option(help="glyphs, emoji, pictures or points; else what suits the data."),
+        typer.Option(help="glyphs, emoji, pictures, points or autoencoder; else by the data."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Run folder, created or continued.")] = Path("run"),
     minutes: Annotated[float | None, typer.Option(help="Budget in minutes.")] = None,
@@ -49,6 +52,29 @@ def train(
         int | None,
         typer.Option(help="Size of the network; 6 is 384 wide and 3 deep, 7 million parameters."),
     ] = None,
+    space: Annotated[
+        str, typer.Option(help="What is denoised: pixel, or latent (of an autoencoder).")
+    ] = "pixel",
+    autoencoder: Annotated[
+        str | None,
+        typer.Option(help="Of --space latent: a shipped one, a run folder or a file."),
+    ] = None,
+    downsampling: Annotated[
+        int | None,
+        typer.Option(
+            help="Of --recipe autoencoder: pixels a side of a latent; 4, 8 (usual) or 16."
+        ),
+    ] = None,
+    latent_channels: Annotated[
+        int | None,
+        typer.Option(
+            help="Of --recipe autoencoder: values a latent; else 4 for grey, 8 in colour."
+        ),
+    ] = None,
+    kl: Annotated[
+        float | None,
+        typer.Option(help="Of --recipe autoencoder: weight of the divergence from N(0, 1)."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random draw.")] = 0,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would happen, from three real steps.")
@@ -67,14 +93,31 @@ def train(
     from imagespace.recipes import PictureOptions, for_points, picture_config
     from imagespace.recipes import recipe as named_recipe
 
-    asked = PictureOptions(recipe, size, fit, unconditional, flip, jitter, network)
+    asked = PictureOptions(
+        recipe, size, fit, unconditional, flip, jitter, network, space, autoencoder
+    )
     budget: Budget = {"budget_images": images, "budget_minutes": minutes}
+    if recipe == "autoencoder":
+        if PictureOptions(recipe, size, fit) != asked:
+            value = "--unconditional, --flip, --jitter, --network, --space or --autoencoder"
+            raise UserError(value, "is not for an autoencoder", "Leave it out")
+        from imagespace.recipes.autoencoder import AutoencoderOptions
+
+        shape = AutoencoderOptions(downsampling or 8, latent_channels, kl or 0.0, size, fit)
+        _train_autoencoder(Path(data), shape, budget, seed, out, dry_run)
+        return
+    if (downsampling, latent_channels, kl) != (None, None, None):
+        value = "--downsampling, --latent-channels or --kl"
+        raise UserError(value, "is for an autoencoder", "Use --recipe autoencoder")
     training_data: TrainingData
     if recipe is None and data in POINT_SETS and not Path(data).exists():
         recipe = "points"
     if recipe == "points":
         if asked != PictureOptions(asked.recipe):
-            value = "--size, --fit, --unconditional, --flip, --jitter or --network"
+            value = (
+                "--size, --fit, --unconditional, --flip, --jitter, --network, --space or "
+                "--autoencoder"
+            )
             raise UserError(value, "is for pictures, not points", "Leave it out")
         from imagespace.points import load_points
         from imagespace.training.point_data import PointData
@@ -86,41 +129,89 @@ def train(
         if data in POINT_SETS and not Path(data).exists():
             raise UserError(data, "is a set of points, not pictures", "Use --recipe points")
         config = picture_config(Path(data), asked, budget, seed)
-        training_data = _picture_data(config, Path(data))
+        training_data = _picture_data(config, Path(data), autoencoder)
     if dry_run:
         _dry_run(config, training_data)
         return
     _train(config, training_data, out)
+    print(out / config.weights_file)
+    prompt = "" if training_data.encoder is None else " fish"
+    print(f"next: imagespace generate{prompt} --model {out}")
 
 
-def _picture_data(config: "RunConfig", folder: Path) -> "TrainingData":
+def _train_autoencoder(
+    folder: Path,
+    asked: "AutoencoderOptions",
+    budget: "Budget",
+    seed: int,
+    out: Path,
+    dry_run: bool,
+) -> None:
+    from imagespace.recipes.autoencoder import autoencoder_config
+    from imagespace.training.autoencoder_data import AutoencoderData
+
+    config = autoencoder_config(folder, asked, budget, seed)
+    shape, size_px = config.autoencoder, config.image_size_px
+    pictures = _read(folder, size_px, shape.num_channels, config.fit)
+    colour = "colour" if shape.num_channels == 3 else "grey"
+    latent = " x ".join(map(str, shape.latent_shape(size_px)))
+    print(f"recipe autoencoder: {size_px} px, {colour}, to latents {latent}")
+    print(f"{len(pictures):,} pictures, {len(pictures.indices('train')):,} in training")
+    data = AutoencoderData(config, pictures)
+    if dry_run:
+        _dry_run(config, data)
+        return
+    _train(config, data, out)
+    print(out / config.weights_file)
+
+
+def _read(folder: Path, size_px: int, num_channels: int, fit: str) -> "PictureSet":
+    """The folder's pictures, with what it was taken for."""
+    from imagespace.pictures.folder import read_folder
+
+    with progress_bar("reading pictures") as report:
+        pictures = read_folder(folder, size_px, num_channels, report, fit)
+    print(pictures.recognised)
+    for note in pictures.notes:
+        print(f"note: {note}")
+    return pictures
+
+
+def _picture_data(
+    config: "RunConfig", folder: Path, autoencoder_name: str | None
+) -> "TrainingData":
     """The folder's pictures and captions, with remarks on what will not be read."""
     from imagespace.checkup.checkup import quick_findings
     from imagespace.networks.transformer import TransformerConfig
-    from imagespace.pictures.folder import read_folder
+    from imagespace.recipes import autoencoder_for
     from imagespace.text.vectors import load_text_encoder
+    from imagespace.training.latent_data import LatentData
     from imagespace.training.picture_data import PictureData
 
     network = config.model.network
     assert isinstance(network, TransformerConfig)
-    shape = (network.image_size_px, network.num_channels)
-    with progress_bar("reading pictures") as report:
-        pictures = read_folder(folder, *shape, report, config.model.fit)
-    print(pictures.recognised)
-    for note in pictures.notes:
-        print(f"note: {note}")
+    num_channels, size_px, _ = config.model.picture_shape
+    pictures = _read(folder, size_px, num_channels, config.model.fit)
     encoder = load_text_encoder() if network.max_text_tokens else None
     for finding in quick_findings(pictures, encoder, network.max_text_tokens):
         if finding.severity != "remark":
             print(f"{finding.severity}: {finding.line}")
-    colour = "colour" if network.num_channels == 3 else "grey"
+    colour = "colour" if num_channels == 3 else "grey"
     prompts = "" if encoder is not None else ", without prompts"
-    print(f"recipe {config.recipe}: {network.image_size_px} px, {colour}{prompts}")
+    latents = ""
+    if config.model.autoencoder is not None:
+        latents = f", as latents of {'x'.join(map(str, network.sample_shape))}"
+    print(f"recipe {config.recipe}: {size_px} px, {colour}{latents}{prompts}")
     print(f"{len(pictures):,} pictures, {len(pictures.indices('train')):,} in training")
-    return PictureData(config, pictures, encoder)
+    if config.model.autoencoder is None:
+        return PictureData(config, pictures, encoder)
+    autoencoder, _ = autoencoder_for(config.recipe, autoencoder_name)
+    beside = folder if folder.is_dir() else folder.parent
+    with progress_bar("encoding pictures") as report:
+        return LatentData(config, pictures, encoder, autoencoder, beside, report)
 
 
-def _dry_run(config: "RunConfig", data: "TrainingData") -> None:
+def _dry_run(config: "RunConfig | AutoencoderRun", data: "Task") -> None:
     """The resolved configuration, and what three real steps say of time and memory."""
     from imagespace.training.loop import prepare
 
@@ -149,11 +240,11 @@ def _dry_run(config: "RunConfig", data: "TrainingData") -> None:
         print(f"expected {noun:8}{training.budget_minutes * 60 * rate:,.0f}")
 
 
-def _noun(config: "RunConfig") -> str:
-    return "points" if config.model.network.kind == "perceptron" else "pictures"
+def _noun(config: "RunConfig | AutoencoderRun") -> str:
+    return "points" if config.recipe == "points" else "pictures"
 
 
-def _train(config: "RunConfig", data: "TrainingData", out: Path) -> None:
+def _train(config: "RunConfig | AutoencoderRun", data: "Task", out: Path) -> None:
     """Runs the loop under a bar on a terminal, and one line an evaluation elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn
@@ -182,9 +273,6 @@ def _train(config: "RunConfig", data: "TrainingData", out: Path) -> None:
         events.close()  # saves a checkpoint
         print(f"imagespace: interrupted; the same command continues {out}", file=sys.stderr)
         raise KeyboardInterrupt
-    print(out / "model.safetensors")
-    prompt = "" if data.encoder is None else " fish"
-    print(f"next: imagespace generate{prompt} --model {out}")
 
 
 def _note_interrupts() -> list[int]:

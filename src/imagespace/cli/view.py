@@ -341,6 +341,7 @@ def _model_of_pictures(name: str) -> "Model":
         raise UserError(
             f"model {name}", "draws points, not pictures", "Use: imagespace view points"
         )
+    loaded.check_draws_pixels("this view")
     return loaded
 
 

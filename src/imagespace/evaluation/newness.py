@@ -94,7 +94,8 @@ def _groups(subject: Subject) -> dict[str, NDArray[np.int64]]:
 
 def _with_captions(subject: Subject, rows: NDArray[np.int64]) -> ValidationSet:
     model = subject.model
-    x_0 = from_pixels(subject.pixels(rows))
+    with torch.no_grad():
+        x_0 = model.encode(from_pixels(subject.pixels(rows)))
     if model.encoder is None:
         return ValidationSet(x_0, torch.empty(len(rows), 0))
     network = model.config.network
@@ -105,7 +106,11 @@ def _with_captions(subject: Subject, rows: NDArray[np.int64]) -> ValidationSet:
 
 
 def likelihoods(subject: Subject) -> dict[str, Any]:
-    """Bits per dimension of a few training and unseen pictures, without a prompt."""
+    """Bits per dimension of a few training and unseen pictures, without a prompt.
+
+    UserError: a latent model, whose density is not of pixels.
+    """
+    subject.model.check_draws_pixels("bits per dimension")
     found = {}
     for group, rows in _groups(subject).items():
         x_0 = from_pixels(subject.pixels(rows[:NUM_LIKELIHOODS]))

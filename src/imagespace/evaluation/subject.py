@@ -36,15 +36,14 @@ def pictures_of(
     Without a folder the glyphs are rendered once into the user's cache. UserError: a model of
     points, or one that is not of glyphs without its folder.
     """
-    network = model.config.network
-    if not isinstance(network, TransformerConfig):
+    if not isinstance(model.config.network, TransformerConfig):
         raise UserError(model.source, "draws points", "Name a model of pictures")
     if data is None:
         data = glyph_folder(model)
         if not (data / "metadata.jsonl").is_file():
-            build_glyphs(data, network.image_size_px)
-    shape = (network.image_size_px, network.num_channels)
-    return read_folder(data, *shape, progress, model.config.fit)
+            build_glyphs(data, model.config.picture_shape[1])
+    channels, size_px, _ = model.config.picture_shape
+    return read_folder(data, size_px, channels, progress, model.config.fit)
 
 
 def glyph_folder(model: Model) -> Path:
@@ -55,9 +54,7 @@ def glyph_folder(model: Model) -> Path:
             "its pictures are needed to compare with",
             "Name the folder that it was trained on with --data",
         )
-    network = model.config.network
-    assert isinstance(network, TransformerConfig)
-    return GLYPH_CACHE / f"glyphs-{network.image_size_px}"
+    return GLYPH_CACHE / f"glyphs-{model.config.picture_shape[1]}"
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,7 @@ class Laboratory:
         model = load(self.model_name)
         if not isinstance(model.config.network, TransformerConfig):
             raise UserError(self.model_name, "draws points", "Name a model of pictures")
+        model.check_draws_pixels("what the experiments measure")
         return model
 
     @cached_property

@@ -86,6 +86,11 @@ class Autoencoder(nn.Module):
         self.register_buffer("latent_mean", torch.zeros(config.latent_channels))
         self.register_buffer("latent_std", torch.ones(config.latent_channels))
 
+    def forward(self, x_0: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Pictures [B, C, H, W] decoded from the latents of x_0, plus `noise`; and the latents."""
+        latents = self.encode(x_0)
+        return self.decode(latents if noise is None else latents + noise), latents
+
     def encode(self, x_0: Tensor) -> Tensor:
         """Whitened latents [B, Z, H/f, W/f] of pictures [B, C, H, W] in [-1, 1]."""
         latents: Tensor = self.encoder(x_0)

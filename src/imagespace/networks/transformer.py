@@ -19,13 +19,17 @@ from imagespace.networks.time_embedding import TimeEmbedding
 
 
 class TransformerConfig(BaseModel):
-    """The network's shape. `width` and `depth` are set together by `sized`."""
+    """The network's shape. `width` and `depth` are set together by `sized`.
+
+    `image_size_px`, `num_channels` and `patch_size_px` are those of what it denoises: pixels, or
+    the places of a latent grid (`ModelConfig.picture_shape` is that of the pictures then).
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["patch_transformer"] = "patch_transformer"
     image_size_px: int = Field(128, gt=0)
-    num_channels: int = Field(1, ge=1, le=4)
+    num_channels: int = Field(1, ge=1, le=64)
     patch_size_px: int = Field(16, gt=0)
     width: int = Field(384, gt=0)
     depth: int = Field(3, gt=0)
@@ -47,7 +51,7 @@ class TransformerConfig(BaseModel):
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
-        """Shape of one picture: channels, height, width."""
+        """Shape of one sample, a picture or its latents: channels, height, width."""
         return (self.num_channels, self.image_size_px, self.image_size_px)
 
     @property

@@ -62,9 +62,9 @@ def build_emoji(
     `npm_folder` or are fetched by npm. `progress(done, total)` is called now and then. UserError:
     a package is absent, `out` is in use, or its parent cannot be written.
     """
-    if not 16 <= image_size_px <= 256:
+    if not 16 <= image_size_px <= 1024:
         raise UserError(
-            f"image size {image_size_px} px", "an emoji is 16 to 256 px wide", "Use --size 64."
+            f"image size {image_size_px} px", "an emoji is 16 to 1024 px wide", "Use --size 64."
         )
     if npm_folder is not None and not all_styles:
         raise UserError(

@@ -1,7 +1,15 @@
 """From a prompt to pictures: text, walk, pixels. Everything that draws consumes its `Step`s."""
 
 from imagespace.pipeline.drawn import Pictures, from_pixels, pixels_to_image, to_pixels
-from imagespace.pipeline.loading import DEFAULT_MODEL, load, model_file, shipped_models
+from imagespace.pipeline.loading import (
+    DEFAULT_MODEL,
+    autoencoder_file,
+    load,
+    load_autoencoder_by_name,
+    model_file,
+    shipped_autoencoders,
+    shipped_models,
+)
 from imagespace.pipeline.model import LARGEST_BATCH, Model
 from imagespace.pipeline.settings import PictureSettings, PromptWarning, SamplingOptions
 from imagespace.pipeline.start import Start, start_from
@@ -15,10 +23,13 @@ __all__ = [
     "PromptWarning",
     "SamplingOptions",
     "Start",
+    "autoencoder_file",
     "from_pixels",
     "load",
+    "load_autoencoder_by_name",
     "model_file",
     "pixels_to_image",
+    "shipped_autoencoders",
     "shipped_models",
     "start_from",
     "to_pixels",

@@ -3,8 +3,14 @@
 from importlib.resources import files
 from pathlib import Path
 
-from imagespace.checkpoints import load_model_file, tensors_sha256
+from imagespace.checkpoints import (
+    load_autoencoder,
+    load_model_file,
+    split_tensors,
+    tensors_sha256,
+)
 from imagespace.errors import UserError
+from imagespace.networks.autoencoder import Autoencoder
 from imagespace.networks.build import build_network
 from imagespace.pipeline.model import Model
 from imagespace.text.vectors import load_text_encoder
@@ -12,14 +18,17 @@ from imagespace.text.vectors import load_text_encoder
 DEFAULT_MODEL = "glyphs"
 
 
+_WEIGHTS_FILE, _AUTOENCODER_FILE = "model.safetensors", "autoencoder.safetensors"
+
+
 def shipped_models() -> list[str]:
     """Names of the models inside the package."""
-    folder = files("imagespace") / "models"
-    if not folder.is_dir():
-        return []
-    return sorted(
-        entry.name for entry in folder.iterdir() if (entry / "model.safetensors").is_file()
-    )
+    return _shipped(_WEIGHTS_FILE)
+
+
+def shipped_autoencoders() -> list[str]:
+    """Names of the autoencoders inside the package."""
+    return _shipped(_AUTOENCODER_FILE)
 
 
 def model_file(name_or_path: str | Path) -> Path:
@@ -27,22 +36,50 @@ def model_file(name_or_path: str | Path) -> Path:
 
     Errors: UserError if it is none of them.
     """
-    name = str(name_or_path)
-    if name in shipped_models():
-        return Path(str(files("imagespace") / "models" / name / "model.safetensors"))
+    return _find(name_or_path, _WEIGHTS_FILE, "model", "imagespace train")
+
+
+def autoencoder_file(name_or_path: str | Path) -> Path:
+    """The weights file of a shipped autoencoder's name, its run folder or a file.
+
+    Errors: UserError if it is none of them.
+    """
+    command = "imagespace train --recipe autoencoder"
+    return _find(name_or_path, _AUTOENCODER_FILE, "autoencoder", command)
+
+
+def load_autoencoder_by_name(name_or_path: str | Path) -> tuple[Autoencoder, str]:
+    """An autoencoder by its shipped name, run folder or file, and the SHA-256 of its tensors.
+
+    Errors: UserError if there is none, or its file is damaged or foreign.
+    """
+    return load_autoencoder(autoencoder_file(name_or_path))
+
+
+def _shipped(file_name: str) -> list[str]:
+    folder = files("imagespace") / "models"
+    if not folder.is_dir():
+        return []
+    return sorted(entry.name for entry in folder.iterdir() if (entry / file_name).is_file())
+
+
+def _find(name_or_path: str | Path, file_name: str, noun: str, command: str) -> Path:
+    name, shipped = str(name_or_path), _shipped(file_name)
+    if name in shipped:
+        return Path(str(files("imagespace") / "models" / name / file_name))
     path = Path(name)
     if path.is_file():
         return path
-    if (path / "model.safetensors").is_file():
-        return path / "model.safetensors"
+    if (path / file_name).is_file():
+        return path / file_name
     if path.is_dir():
         raise UserError(
-            name, "is a folder without a trained model", "Name a run folder of `imagespace train`"
+            name, f"is a folder without a trained {noun}", f"Name a run folder of `{command}`"
         )
     raise UserError(
-        f"model {name!r}",
-        "is neither a shipped model nor a run folder nor a weights file",
-        f"Shipped: {', '.join(shipped_models()) or 'none'}; or train one with `imagespace train`",
+        f"{noun} {name!r}",
+        f"is neither a shipped {noun} nor a run folder nor a weights file",
+        f"Shipped: {', '.join(shipped) or 'none'}; or train one with `{command}`",
     )
 
 
@@ -63,12 +100,19 @@ def load(name_or_path: str | Path = DEFAULT_MODEL) -> Model:
             "Install the imagespace version that it was trained with, or train it again",
         )
     network = build_network(config.network)
+    own, inside = split_tensors(tensors)
+    autoencoder = None if config.autoencoder is None else Autoencoder(config.autoencoder)
     try:
-        network.load_state_dict(tensors)
+        network.load_state_dict(own)
+        if autoencoder is not None:
+            autoencoder.load_state_dict(inside)
     except RuntimeError:
         raise UserError(
             str(path),
             "holds tensors that do not fit its configuration",
             "Train a new model with `imagespace train`",
         ) from None
-    return Model(config, network, encoder, tensors_sha256(tensors)[:16], str(name_or_path))
+    if autoencoder is not None:
+        autoencoder.eval().requires_grad_(False)
+    sha256 = tensors_sha256(tensors)[:16]
+    return Model(config, network, encoder, sha256, str(name_or_path), autoencoder)

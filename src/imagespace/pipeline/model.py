@@ -1,13 +1,15 @@
 """A trained model: draws, walks, and answers where the good pictures lie from any point."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Literal, Unpack, get_args
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from imagespace.checkpoints import ModelConfig
@@ -19,6 +21,7 @@ from imagespace.diffusion.likelihood import Likelihood, likelihood, random_signs
 from imagespace.diffusion.samplers import DDIM, Noise, Step, walk
 from imagespace.diffusion.spacing import step_times, times_from
 from imagespace.errors import UserError
+from imagespace.networks.autoencoder import Autoencoder
 from imagespace.networks.build import Network
 from imagespace.networks.perceptron import PerceptronConfig
 from imagespace.pipeline.drawn import Pictures, to_pixels
@@ -35,6 +38,8 @@ from imagespace.text.vectors import TextEncoder
 
 # Pictures walked at once: bounds the memory, and changes no picture.
 LARGEST_BATCH = 64
+# Of pictures that an autoencoder reads or writes at once, for the same reason.
+_LARGEST_PIXELS = 2**20
 
 FieldName = Literal["direction", "score", "eps", "velocity", "prompt"]
 
@@ -43,7 +48,8 @@ class Model:
     """A trained network: `generate` draws, `walk` shows every step, `field` what it answers.
 
     A model without a text encoder has no prompts: its prompt is "". A model of points has no
-    pixels: `sample` draws from it.
+    pixels: `sample` draws from it. The samples x_t of a latent model are latents: `decode` and
+    `encode` are the way to pictures and back, and the identity for a model of pixels.
     """
 
     def __init__(
@@ -53,13 +59,63 @@ class Model:
         encoder: TextEncoder | None,
         sha256: str,
         source: str,
+        autoencoder: Autoencoder | None = None,
     ) -> None:
+        assert (autoencoder is None) == (config.autoencoder is None)
         self.config = config
+        self.autoencoder = autoencoder
         self.source = source  # the name or path that `load` finds it by
         self.network = network.eval().requires_grad_(False)
         self.encoder = encoder
         self.sha256 = sha256
         self.schedule = config.objective.build_schedule()
+
+    def decode(self, samples: Tensor) -> Tensor:
+        """Pictures [B, C, H, W], near [-1, 1], of samples [B, ...]."""
+        if self.autoencoder is None:
+            return samples
+        return _in_parts(self.autoencoder.decode, samples, self.config.picture_shape)
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        """Samples [B, ...] of pictures [B, C, H, W] in [-1, 1]."""
+        if self.autoencoder is None:
+            return pictures
+        return _in_parts(self.autoencoder.encode, pictures, self.config.picture_shape)
+
+    def pixels(self, samples: Tensor, start: Start | None = None) -> NDArray[np.uint8]:
+        """The pixels uint8 [B, H, W, C] of samples [B, ...].
+
+        What a mask keeps of the picture that the walk started from is that picture, although an
+        autoencoder would change it a little. Source: Blended Latent Diffusion, arXiv 2206.02779.
+        """
+        with torch.no_grad():
+            drawn = self.decode(samples)
+        if self.autoencoder is not None and start is not None and start.mask:
+            picture, mask = start_tensors(start, self.config.picture_shape)
+            assert mask is not None
+            drawn = mask * drawn + (1 - mask) * picture
+        return to_pixels(drawn)
+
+    def check_draws_pixels(self, what: str) -> None:
+        """Errors: UserError if the samples are latents, where `what` would not be of pixels."""
+        if self.autoencoder is not None:
+            raise UserError(
+                f"model {self.source}",
+                f"walks among latents, and {what} is of pixels",
+                "Name a model that was trained with --space pixel",
+            )
+
+    def start_samples(self, start: Start) -> tuple[Tensor, Tensor | None]:
+        """(sample [...], mask of 0 and 1 that broadcasts over it or None) of a start.
+
+        A place of the latents is drawn if any of its pixels is. Errors: those of `start_tensors`.
+        """
+        picture, mask = start_tensors(start, self.config.picture_shape)
+        with torch.no_grad():
+            x_0 = self.encode(picture[None])[0]
+        if mask is not None and self.autoencoder is not None:
+            mask = F.max_pool2d(mask, self.autoencoder.config.downsampling)
+        return x_0, mask
 
     def settings(
         self,
@@ -176,7 +232,7 @@ class Model:
         for start in range(0, len(settings), LARGEST_BATCH):
             for step in self.steps(settings[start : start + LARGEST_BATCH]):  # noqa: B007
                 pass
-            parts.append(to_pixels(step.x_next))
+            parts.append(self.pixels(step.x_next, settings[start].start))
         return Pictures(np.concatenate(parts), list(settings))
 
     def steps(self, settings: Sequence[PictureSettings]) -> Iterator[Step]:
@@ -221,7 +277,7 @@ class Model:
     ) -> Iterator[Step]:
         """The walk that starts from a picture; eps [B, C, H, W] is the noise that it is given."""
         sampling = settings[0].sampling
-        x_0, mask = start_tensors(start, self.config.network)
+        x_0, mask = self.start_samples(start)
         x_0 = x_0.expand(eps.shape)
         if start.inverted_prompt is not None:
             times = inversion_times(sampling.num_steps, self.schedule)
@@ -381,6 +437,20 @@ class Model:
                     "draws another shape or on another schedule",
                     "Name an earlier checkpoint of the same run",
                 )
+            if self.config.autoencoder_sha256 != weaker.config.autoencoder_sha256:
+                raise UserError(
+                    f"weaker model {weaker.source}",
+                    "works in another space: its autoencoder is not this model's",
+                    "Name an earlier checkpoint of the same run",
+                )
+
+
+def _in_parts(
+    change: Callable[[Tensor], Tensor], x: Tensor, picture_shape: tuple[int, ...]
+) -> Tensor:
+    """`change` of x [B, ...], a bounded number of pixels at once."""
+    size = max(1, _LARGEST_PIXELS // (picture_shape[1] * picture_shape[2]))
+    return torch.cat([change(part) for part in x.split(size)])
 
 
 @lru_cache(maxsize=2)

@@ -11,8 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from imagespace.errors import UserError
-from imagespace.networks.perceptron import PerceptronConfig
-from imagespace.networks.transformer import TransformerConfig
 from imagespace.pictures.decoding import DAMAGE, open_picture
 
 
@@ -76,20 +74,18 @@ def start_from(
     )
 
 
-def start_tensors(
-    start: Start, network: TransformerConfig | PerceptronConfig
-) -> tuple[Tensor, Tensor | None]:
-    """(picture [C, H, W] in [-1, 1], mask [1, H, W] of 0 and 1 or None) at the model's size.
+def start_tensors(start: Start, picture_shape: tuple[int, ...]) -> tuple[Tensor, Tensor | None]:
+    """(picture [C, H, W] in [-1, 1], mask [1, H, W] of 0 and 1 or None) of a model's pictures.
 
     Errors: UserError if a file is not what it was when the settings were made, or if the model
-    draws points.
+    draws points, whose shape is [D].
     """
-    if isinstance(network, PerceptronConfig):
+    if len(picture_shape) != 3:
         raise UserError(start.picture, "this model draws points", "Name a model of pictures")
     for name, sha256 in ((start.picture, start.picture_sha256), (start.mask, start.mask_sha256)):
         if name and _sha256(Path(name)) != sha256:
             raise UserError(name, "has changed since the picture was drawn", "Bring it back")
-    size, channels = network.image_size_px, network.num_channels
+    channels, size, _ = picture_shape
     x_0 = torch.from_numpy(_pixels(Path(start.picture), size, channels).transpose(2, 0, 1).copy())
     mask = None
     if start.mask:

@@ -2,14 +2,17 @@
 
 from imagespace.recipes.asked import PictureOptions, picture_config
 from imagespace.recipes.folder import check_size, for_folder, suited_recipe
+from imagespace.recipes.latent import autoencoder_for, in_latents
 from imagespace.recipes.named import Budget, for_points, recipe, varied
 
 __all__ = [
     "Budget",
     "PictureOptions",
+    "autoencoder_for",
     "check_size",
     "for_folder",
     "for_points",
+    "in_latents",
     "picture_config",
     "recipe",
     "suited_recipe",

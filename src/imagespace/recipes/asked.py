@@ -7,7 +7,9 @@ from imagespace.errors import UserError
 from imagespace.pictures.decoding import FITS
 from imagespace.pictures.inspection import inspect_some
 from imagespace.pictures.layouts.recognise import find_pictures
+from imagespace.pipeline import load_autoencoder_by_name
 from imagespace.recipes.folder import for_folder, suited_recipe
+from imagespace.recipes.latent import autoencoder_for, check_space, in_latents
 from imagespace.recipes.named import Budget, check_network, network_sized, recipe, varied
 from imagespace.training.config import RunConfig
 
@@ -23,18 +25,24 @@ class PictureOptions:
     flip: bool = False
     jitter: bool = False
     network: int | None = None
+    space: str = "pixel"
+    autoencoder: str | None = None
 
 
 def picture_config(folder: Path, asked: PictureOptions, budget: Budget, seed: int) -> RunConfig:
     """The run that was asked for, or suits the folder.
 
     UserError: an unknown recipe or fit, an impossible network, an option that the recipe fixes, a
-    folder that cannot be read, or one without captions unless the run is to be unconditional.
+    folder that cannot be read, or one without captions unless the run is to be unconditional; an
+    autoencoder that is missing or does not fit.
     """
     if asked.fit not in FITS:
         raise UserError(
             f"--fit {asked.fit!r}", "there is no such fit", f"Use one of {', '.join(FITS)}"
         )
+    check_space(asked.space, asked.autoencoder)
+    if asked.autoencoder is not None:
+        load_autoencoder_by_name(asked.autoencoder)  # a missing one is said before a long walk
     if asked.recipe is not None:
         recipe(asked.recipe, budget, seed)  # an unknown one is said before a long walk
     if asked.network is not None:
@@ -64,4 +72,8 @@ def picture_config(folder: Path, asked: PictureOptions, budget: Budget, seed: in
     if asked.flip or asked.jitter:
         config = varied(config, flip=asked.flip, colour=0.5 if asked.jitter else 0.0)
     model = config.model.model_copy(update={"fit": asked.fit})
-    return config.model_copy(update={"model": model})
+    config = config.model_copy(update={"model": model})
+    if asked.space == "pixel":
+        return config
+    autoencoder, sha256 = autoencoder_for(config.recipe, asked.autoencoder)
+    return in_latents(config, autoencoder.config, sha256)

@@ -49,7 +49,7 @@ def for_folder(
     assert isinstance(network, TransformerConfig)
     num_channels = 3 if any(look.has_colour for look in looks) else 1
     if image_size_px is None:
-        image_size_px = _size_of(looks, LARGEST_COLOUR_PX if num_channels == 3 else SIZES_PX[-1])
+        image_size_px = size_of(looks, LARGEST_COLOUR_PX if num_channels == 3 else SIZES_PX[-1])
     check_size(image_size_px)
     network = network.model_copy(
         update={
@@ -74,11 +74,13 @@ def check_size(image_size_px: int) -> None:
     """Errors: UserError unless pictures of this size can be cut into patches."""
     if image_size_px < 1 or image_size_px % NUM_PATCHES_A_SIDE:
         raise UserError(
-            f"--size {image_size_px}", "a picture is cut into 8 x 8 patches", "Use 32, 64 or 128"
+            f"--size {image_size_px}",
+            "a picture is cut into 8 x 8 patches",
+            "Use 32, 64, 128, 256 or 512",
         )
 
 
-def _size_of(looks: Sequence[Inspected], largest_px: int) -> int:
+def size_of(looks: Sequence[Inspected], largest_px: int) -> int:
     sides = sorted(max(look.width_px, look.height_px) for look in looks)
     median = sides[len(sides) // 2]
     # A picture that falls a few pixels short is enlarged a little rather than halved.

@@ -1,10 +1,11 @@
 """The configuration of a training run: what a recipe returns and a run folder records."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from imagespace.checkpoints import ModelConfig
+from imagespace.networks.autoencoder import AutoencoderConfig
 from imagespace.training.augmentation import AugmentationConfig
 
 
@@ -32,6 +33,8 @@ class TrainingConfig(BaseModel):
     # Chance that a caption "a; b; c" is shown as one of its senses alone.
     single_sense: float = Field(0.5, ge=0, le=1)
     augmentation: AugmentationConfig = AugmentationConfig()
+    # Of latents: as what each picture is encoded once, itself and so many changes less one.
+    num_latent_looks: int = Field(4, ge=1)
     evaluations: int = Field(12, ge=1)  # over the budget; sample grid and held-out loss at each
     num_validation: int = Field(512, ge=1)
     save_every_minutes: float = Field(3.0, gt=0)
@@ -50,10 +53,49 @@ class TrainingConfig(BaseModel):
         return self
 
 
+class ReconstructionConfig(BaseModel):
+    """What an autoencoder is asked to make small besides the squared error of the pixels."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # Of the absolute errors of the pixels' differences at three scales: edges count more.
+    edge_weight: float = Field(0.1, ge=0)
+    # Of half the square of the latents, whose posterior then has variance 1; 0: no noise.
+    kl_weight: float = Field(0.0, ge=0)
+
+
+class AutoencoderRun(BaseModel):
+    """A whole run of an autoencoder: its shape, its pictures and its training."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    weights_file: ClassVar[str] = "autoencoder.safetensors"
+
+    recipe: str
+    autoencoder: AutoencoderConfig = AutoencoderConfig()
+    image_size_px: int = Field(128, ge=1)
+    # How pictures were made square: decoding.Rendering.
+    fit: Literal["pad", "crop", "stretch"] = "pad"
+    # Side of the squares that it is trained on, cut at random; None: whole pictures.
+    crop_px: int | None = Field(None, ge=1)
+    reconstruction: ReconstructionConfig = ReconstructionConfig()
+    training: TrainingConfig = TrainingConfig(budget_minutes=30)
+
+    @model_validator(mode="after")
+    def _sizes_divide(self) -> "AutoencoderRun":
+        for side in (self.image_size_px, self.crop_px or self.image_size_px):
+            if side % self.autoencoder.downsampling:
+                raise ValueError(
+                    f"{side} px cannot be divided by the downsampling, "
+                    f"{self.autoencoder.downsampling}"
+                )
+        return self
+
+
 class RunConfig(BaseModel):
     """A whole run: the model and its training."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    weights_file: ClassVar[str] = "model.safetensors"
 
     recipe: str
     model: ModelConfig = ModelConfig()

@@ -11,24 +11,30 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from imagespace.checkpoints import save_model, tensors_sha256
-from imagespace.diffusion.objective import sample_times, squared_error
 from imagespace.errors import UserError
-from imagespace.networks.build import build_network
-from imagespace.pipeline import Model
-from imagespace.pipeline.band_loss import ValidationSet
 from imagespace.precision import fastest_dtype, has_compiler
-from imagespace.randomness import generator
 from imagespace.training.allocator import keep_freed_memory
 from imagespace.training.budget import fraction_done, learning_rate_factor
-from imagespace.training.config import RunConfig
-from imagespace.training.data import TrainingData
+from imagespace.training.config import AutoencoderRun, RunConfig
 from imagespace.training.ema import PowerEMA
+from imagespace.training.loss import DiffusionLoss, TrainingLoss
 from imagespace.training.muon import Muon
+from imagespace.training.reconstruction import ReconstructionLoss
 from imagespace.training.run_folder import RunFolder
+from imagespace.training.task import Task
 
 # When the weights are kept that autoguidance later guides away from.
 EARLY_FRACTION = 0.15
+
+
+AnyRun = RunConfig | AutoencoderRun
+
+
+def loss_of(config: AnyRun) -> TrainingLoss:
+    """What a run of this configuration makes small."""
+    if isinstance(config, AutoencoderRun):
+        return ReconstructionLoss(config)
+    return DiffusionLoss(config)
 
 
 @dataclass(frozen=True)
@@ -46,15 +52,14 @@ class Progress:
 class TrainingState:
     """Network, averages and optimisers at one global step; everything else is derived from it."""
 
-    def __init__(self, config: RunConfig, dtype: torch.dtype, compiled: bool) -> None:
+    def __init__(self, config: AnyRun, dtype: torch.dtype, compiled: bool) -> None:
         training = config.training
+        self.loss = loss_of(config)
         with torch.random.fork_rng():
             torch.manual_seed(training.seed)
-            self.network = build_network(config.model.network)
+            self.network = self.loss.build_network()
         self.config, self.dtype = config, dtype
-        self.forward: Callable[..., Tensor] = (
-            torch.compile(self.network) if compiled else self.network
-        )
+        self.forward: Callable[..., Any] = torch.compile(self.network) if compiled else self.network
         self.ema = PowerEMA(self.network, training.ema_exponent)
         self.step = 0
         self.elapsed_s = 0.0
@@ -62,8 +67,7 @@ class TrainingState:
         matrices: list[Tensor] = []
         others: list[Tensor] = []
         for name, parameter in self.network.named_parameters():
-            is_matrix = name.startswith("blocks.") and name.endswith(".weight")
-            (matrices if is_matrix and parameter.dim() == 2 else others).append(parameter)
+            (matrices if self.loss.is_matrix(name, parameter) else others).append(parameter)
         of_matrices: torch.optim.Optimizer
         if training.matrix_optimizer == "muon":
             of_matrices = Muon(
@@ -88,15 +92,7 @@ class TrainingState:
         self, x_0: Tensor, conditions: tuple[Tensor, ...], learning_rate_scale: float
     ) -> float:
         """One optimiser step on clean samples and their conditions, all [B, ...]; the loss."""
-        objective = self.config.model.objective
-        schedule = objective.build_schedule()
-        random = generator(self.config.training.seed, "noise", self.step)
-        t = sample_times(objective, len(x_0), random)
-        eps = torch.randn(x_0.shape, generator=random)
-        x_t = schedule.add_noise(x_0, eps, t)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.dtype == torch.bfloat16):
-            output = self.forward(*schedule.network_input(x_t, t), *conditions)
-        loss = squared_error(output.float(), x_0, x_t, eps, t, objective, schedule).mean()
+        loss = self.loss(self.forward, x_0, conditions, self.step, self.dtype)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(
             self.network.parameters(), self.config.training.gradient_clip_norm, foreach=True
@@ -142,7 +138,7 @@ class TrainingState:
         self.step, self.elapsed_s = int(state["step"]), float(state["elapsed_s"])
 
 
-def prepare(config: RunConfig, dtype: torch.dtype | None = None) -> TrainingState:
+def prepare(config: AnyRun, dtype: torch.dtype | None = None) -> TrainingState:
     """The state at step 0; `dtype` is that of a run to be continued, else the config's."""
     # inductor and autocast warn about mixed types that are meant.
     warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
@@ -153,13 +149,13 @@ def prepare(config: RunConfig, dtype: torch.dtype | None = None) -> TrainingStat
     return TrainingState(config, dtype or chosen, compiled)
 
 
-def train(config: RunConfig, data: TrainingData, out: Path) -> Generator[Progress, None, None]:
+def train(config: AnyRun, data: Task, out: Path) -> Generator[Progress, None, None]:
     """Trains to the end of the budget, continuing what `out` holds; yields after every step.
 
     Closing the generator saves a checkpoint first. Errors: UserError if `out` holds something
     else, or if the loss is not finite: the last good checkpoint stays.
     """
-    run = RunFolder(out)
+    run = RunFolder(out, config.weights_file)
     run.open(config, data.key)
     checkpoint = run.newest()
     # A continued run keeps its arithmetic: another would be another run.
@@ -169,12 +165,11 @@ def train(config: RunConfig, data: TrainingData, out: Path) -> Generator[Progres
         torch.set_num_threads(checkpoint[1]["num_threads"])
         state.restore(*checkpoint)
     run.forget_after(state.step if checkpoint is not None else -1)
-    validation = data.validation()
     training = config.training
     started = time.monotonic() - state.elapsed_s
     saved_at = time.monotonic()
     if state.step == 0:
-        evaluation = evaluate(state, validation, data, run)
+        evaluation = evaluate(state, data, run)
         run.log({"step": 0, "num_images": 0, "elapsed_s": 0.0, **evaluation})
         yield Progress(0, 0, math.nan, 0.0, 0.0, evaluation)
     evaluated = int(fraction_done(training, state.step, state.elapsed_s) * training.evaluations)
@@ -198,9 +193,9 @@ def train(config: RunConfig, data: TrainingData, out: Path) -> Generator[Progres
             evaluation = {}
             if int(done * training.evaluations) > evaluated:
                 evaluated = int(done * training.evaluations)
-                evaluation = evaluate(state, validation, data, run)
-                if not run.early.is_file() and done >= EARLY_FRACTION:
-                    save_model(run.early, state.ema.weights, data.model_config())
+                evaluation = evaluate(state, data, run)
+                if data.keeps_early and not run.early.is_file() and done >= EARLY_FRACTION:
+                    data.save(run.early, state.ema.weights)
             run.log(
                 {
                     "step": state.step,
@@ -218,9 +213,9 @@ def train(config: RunConfig, data: TrainingData, out: Path) -> Generator[Progres
         save(state, run)
         raise
     if evaluated < training.evaluations:  # the clock ran out between two steps
-        run.log({"step": state.step, **evaluate(state, validation, data, run)})
+        run.log({"step": state.step, **evaluate(state, data, run)})
     save(state, run)
-    save_model(run.model, state.ema.weights, data.model_config())
+    data.save(run.model, state.ema.weights)
 
 
 def save(state: TrainingState, run: RunFolder) -> None:
@@ -234,20 +229,12 @@ def save(state: TrainingState, run: RunFolder) -> None:
     run.save(state.tensors(), record, state.config.training.kept_checkpoints)
 
 
-def evaluate(
-    state: TrainingState, validation: ValidationSet, data: TrainingData, run: RunFolder
-) -> dict[str, float]:
-    """Held-out loss per noise band and samples with fixed seeds, of the averaged weights."""
-    config, model = state.config, data.model_config()
-    network = build_network(config.model.network)
-    network.load_state_dict(state.ema.weights)
-    losses = validation.loss(network.eval(), config.model, config.training.seed, state.dtype)
+def evaluate(state: TrainingState, data: Task, run: RunFolder) -> dict[str, float]:
+    """The task's held-out figures and samples with fixed seeds, of the averaged weights."""
+    weights, images = state.ema.weights, state.step * state.config.training.batch_size
     # The run can be drawn from while it goes on.
-    save_model(run.model, state.ema.weights, model)
-    halved = {name: weight.half() for name, weight in state.ema.weights.items()}
-    images = state.step * config.training.batch_size
-    save_model(run.history / f"images-{images:010d}.safetensors", halved, model)
-    sha256 = tensors_sha256(state.ema.weights)[:16]
-    drawing = Model(model, network, data.encoder, sha256, str(run.path))
-    data.save_samples(drawing, run.samples / f"step-{state.step:08d}.png")
-    return losses
+    data.save(run.model, weights)
+    halved = {name: weight.half() for name, weight in weights.items()}
+    data.save(run.history / f"images-{images:010d}.safetensors", halved)
+    samples = run.samples / f"step-{state.step:08d}.png"
+    return data.evaluate(weights, state.dtype, run.path, samples)

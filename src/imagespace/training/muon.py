@@ -41,7 +41,10 @@ def orthogonalise(matrix: Tensor, dtype: torch.dtype, num_iterations: int = 5) -
 
 
 class Muon(torch.optim.Optimizer):
-    """For 2-D weights [R, C]; a stack of k square maps [k C, C], such as QKV, counts as k."""
+    """For 2-D weights [R, C]; a stack of k square maps [k C, C], such as QKV, counts as k.
+
+    A convolution [O, I, H, W] is the matrix [O, I H W].
+    """
 
     def __init__(
         self,
@@ -66,9 +69,10 @@ class Muon(torch.optim.Optimizer):
                 buffer = state["momentum"].lerp_(weight.grad, 1 - self.momentum)
                 update = weight.grad.lerp(buffer, self.momentum)  # Nesterov
                 weight.mul_(1 - group["lr"] * self.weight_decay)
-                rows, columns = weight.shape
+                matrix, update = weight.view(len(weight), -1), update.view(len(weight), -1)
+                rows, columns = matrix.shape
                 height = columns if rows % columns == 0 else rows
                 # An orthogonal R x C matrix has RMS max(R, C)^-1/2: bring it to AdamW's 0.2.
                 step_size = group["lr"] * 0.2 * max(height, columns) ** 0.5
-                for part, target in zip(update.split(height), weight.split(height), strict=True):
+                for part, target in zip(update.split(height), matrix.split(height), strict=True):
                     target.sub_(orthogonalise(part, self.dtype), alpha=step_size)

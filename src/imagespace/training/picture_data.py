@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from imagespace.checkpoints import ModelConfig
@@ -17,6 +18,7 @@ from imagespace.training.augmentation import augment, draw_labels
 from imagespace.training.captions import build_caption_table
 from imagespace.training.config import RunConfig
 from imagespace.training.data import TrainingData
+from imagespace.training.order import EpochOrder
 
 NUM_UNPROMPTED_SAMPLES = 36
 
@@ -39,40 +41,42 @@ class PictureData(TrainingData):
         length = config.model.network.max_text_tokens
         assert bool(length) == (encoder is not None)
         self.captions = build_caption_table(pictures, encoder, length) if encoder else None
-        self._epoch, self._order = -1, np.empty(0, np.int64)
+        self.order = EpochOrder(self.rows, self.training.seed)
 
     def batch(self, step: int) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Pictures [B, C, H, W] of a step; their text states [B, L, D], and how they are changed.
 
         The labels of the change [B, A] are there if the configuration asks for any.
         """
-        seed, size = self.training.seed, self.training.batch_size
-        chosen = np.array([self._picture(step * size + k) for k in range(size)])
-        x_0 = from_pixels(np.ascontiguousarray(self.pictures.pixels[chosen]))
-        text = torch.empty(size, 0)
-        if self.captions is not None and self.encoder is not None:
-            random = generator(seed, "captions", step)
-            rows = torch.from_numpy(chosen)
-            text = self.encoder.states(self.captions.choose(rows, self.training, random))
+        chosen = self.chosen(step)
+        x_0, text = self.clean_samples(chosen), self.text(step, chosen)
         if not self.training.augmentation.num_labels:
             return x_0, (text,)
-        random = generator(seed, "augmentation", step)
-        labels = draw_labels(self.training.augmentation, size, random)
+        random = generator(self.training.seed, "augmentation", step)
+        labels = draw_labels(self.training.augmentation, len(chosen), random)
         return augment(x_0, labels), (text, labels)
 
-    def _picture(self, position: int) -> int:
-        epoch, offset = divmod(position, len(self.rows))
-        if epoch != self._epoch:
-            random = generator(self.training.seed, "order", epoch)
-            self._order = self.rows[torch.randperm(len(self.rows), generator=random).numpy()]
-            self._epoch = epoch
-        return int(self._order[offset])
+    def chosen(self, step: int) -> NDArray[np.int64]:
+        """The rows [B] of the pictures that step k sees."""
+        return self.order.batch(step, self.training.batch_size)
+
+    def text(self, step: int, chosen: NDArray[np.int64]) -> Tensor:
+        """The text states [B, L, D] of a step's pictures; [B, 0] where none is read."""
+        if self.captions is None or self.encoder is None:
+            return torch.empty(len(chosen), 0)
+        random = generator(self.training.seed, "captions", step)
+        rows = torch.from_numpy(chosen)
+        return self.encoder.states(self.captions.choose(rows, self.training, random))
+
+    def clean_samples(self, rows: NDArray[np.int64]) -> Tensor:
+        """What the network denoises of the pictures of these rows, unchanged, [N, ...]."""
+        return from_pixels(np.ascontiguousarray(self.pictures.pixels[rows]))
 
     def validation(self) -> ValidationSet:
         """Held-out pictures under their full captions (all of them, if there are no held-out)."""
         rows = self.pictures.indices("validation")
         rows = (rows if len(rows) else self.rows)[: self.training.num_validation]
-        x_0 = from_pixels(np.ascontiguousarray(self.pictures.pixels[rows]))
+        x_0 = self.clean_samples(rows)
         text = torch.empty(len(rows), 0)
         if self.captions is not None and self.encoder is not None:
             token_ids = self.captions.token_ids[self.captions.full[torch.from_numpy(rows)]]

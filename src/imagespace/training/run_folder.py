@@ -11,14 +11,14 @@ from pydantic import ValidationError
 
 from imagespace.checkpoints import SamplingConfig, load_checkpoint, save_checkpoint
 from imagespace.errors import UserError
-from imagespace.training.config import RunConfig
+from imagespace.training.config import AutoencoderRun, RunConfig
 
 try:
     import fcntl
 except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
-CONFIG_FILE, METRICS_FILE, MODEL_FILE = "config.json", "metrics.jsonl", "model.safetensors"
+CONFIG_FILE, METRICS_FILE = "config.json", "metrics.jsonl"
 EARLY_MODEL_FILE = "early.safetensors"
 LOCK_FILE = ".lock"
 
@@ -26,16 +26,16 @@ LOCK_FILE = ".lock"
 class RunFolder:
     """One training run on disk."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, weights_file: str = RunConfig.weights_file) -> None:
         self.path = path
         self.checkpoints = path / "checkpoints"
         self.samples = path / "samples"
         self.metrics = path / METRICS_FILE
-        self.model = path / MODEL_FILE
+        self.model = path / weights_file
         self.early = path / EARLY_MODEL_FILE
         self.history = path / "history"
 
-    def open(self, config: RunConfig, data_key: str) -> None:
+    def open(self, config: RunConfig | AutoencoderRun, data_key: str) -> None:
         """Creates the folder, or checks that it holds an interrupted run of the same command.
 
         Errors: UserError if it holds something else, another configuration or other data.
@@ -45,9 +45,17 @@ class RunFolder:
         if stored.is_file():
             try:
                 before = json.loads(stored.read_text())
-                same_config = _trained_alike(RunConfig.model_validate(before["config"]), config)
+                same_config = _trained_alike(type(config).model_validate(before["config"]), config)
             except (ValueError, KeyError, ValidationError):
                 same_config, before = False, {}
+            stored_sha256 = before.get("config", {}).get("model", {}).get("autoencoder_sha256", "")
+            sha256 = config.model.autoencoder_sha256 if isinstance(config, RunConfig) else ""
+            if stored_sha256 and sha256 not in ("", stored_sha256):
+                raise UserError(
+                    str(self.path),
+                    f"was begun with another autoencoder ({stored_sha256[:12]}, not {sha256[:12]})",
+                    "Name that one with --autoencoder, or choose another --out",
+                )
             if not same_config:
                 raise UserError(
                     str(self.path),
@@ -129,14 +137,16 @@ class RunFolder:
         os.replace(partial, self.metrics)
 
 
-def _trained_alike(one: RunConfig, other: RunConfig) -> bool:
+def _trained_alike(one: RunConfig | AutoencoderRun, other: RunConfig | AutoencoderRun) -> bool:
     """Equal but for how the model is sampled, which training does not depend on."""
-    same = SamplingConfig()
-    one, other = (
-        config.model_copy(update={"model": config.model.model_copy(update={"sampling": same})})
-        for config in (one, other)
-    )
-    return one == other
+    return _without_sampling(one) == _without_sampling(other)
+
+
+def _without_sampling(config: RunConfig | AutoencoderRun) -> RunConfig | AutoencoderRun:
+    if isinstance(config, AutoencoderRun):
+        return config
+    model = config.model.model_copy(update={"sampling": SamplingConfig()})
+    return config.model_copy(update={"model": model})
 
 
 def _step_of(line: str) -> int:

@@ -1,0 +1,98 @@
+"""A run on the latents of its pictures instead of their pixels: the same network, another grid."""
+
+from imagespace.errors import UserError
+from imagespace.networks.autoencoder import Autoencoder, AutoencoderConfig
+from imagespace.networks.transformer import TransformerConfig
+from imagespace.pipeline import load_autoencoder_by_name, shipped_autoencoders
+from imagespace.recipes.folder import NUM_PATCHES_A_SIDE
+from imagespace.training.config import RunConfig
+
+SPACES = ("pixel", "latent")
+# Whitened latents have little of the redundancy of pixels, so that noise hides them sooner: times
+# are drawn evenly about the middle and steps are not shifted (arXiv 2403.03206, section 3.1).
+LATENT_LOGIT_MEAN, LATENT_TIME_SHIFT = 0.0, 1.0
+
+
+def check_space(space: str, autoencoder: str | None) -> None:
+    """Errors: UserError for an unknown space, or an autoencoder where none is used."""
+    if space not in SPACES:
+        raise UserError(
+            f"--space {space}", "there is no such space", f"Use one of {', '.join(SPACES)}"
+        )
+    if space == "pixel" and autoencoder is not None:
+        raise UserError(
+            f"--autoencoder {autoencoder}",
+            "pixels need none",
+            "Add --space latent, or leave it out",
+        )
+
+
+def autoencoder_for(recipe: str, name: str | None) -> tuple[Autoencoder, str]:
+    """The named autoencoder, or the one shipped for a recipe, and the SHA-256 of its tensors.
+
+    Errors: UserError if there is none, or its file is damaged or foreign.
+    """
+    if name is None:
+        name = f"{recipe}-autoencoder"
+        if name not in shipped_autoencoders():
+            raise UserError(
+                "--space latent",
+                f"no autoencoder is shipped for the recipe {recipe}",
+                "Train one with `imagespace train FOLDER --recipe autoencoder --out AE`, and add "
+                "--autoencoder AE",
+            )
+    return load_autoencoder_by_name(name)
+
+
+def in_latents(config: RunConfig, autoencoder: AutoencoderConfig, sha256: str) -> RunConfig:
+    """The run on latents: 8 x 8 patches of the latent grid, so that a step asks as many tokens.
+
+    UserError: the autoencoder is of pictures of other channels, or its downsampling does not
+    divide their size.
+    """
+    network = config.model.network
+    assert isinstance(network, TransformerConfig)
+    size_px, channels = network.image_size_px, network.num_channels
+    kinds = {1: "grey", 3: "colour"}
+    if autoencoder.num_channels != channels:
+        raise UserError(
+            "--autoencoder",
+            f"is of {kinds.get(autoencoder.num_channels)} pictures, and these are "
+            f"{kinds.get(channels)}",
+            "Name one that was trained on such pictures",
+        )
+    factor = autoencoder.downsampling
+    if size_px % factor:
+        raise UserError(
+            f"--size {size_px}",
+            f"the autoencoder's downsampling of {factor} does not divide it",
+            f"Use {size_px // factor * factor or factor}",
+        )
+    latent_channels, side, _ = autoencoder.latent_shape(size_px)
+    changes = {
+        "image_size_px": side,
+        "num_channels": latent_channels,
+        "patch_size_px": _patch_size(side),
+    }
+    model, training = config.model, config.training
+    objective = model.objective.model_copy(update={"logit_mean": LATENT_LOGIT_MEAN})
+    sampling = model.sampling.model_copy(update={"time_shift": LATENT_TIME_SHIFT})
+    latent = model.model_copy(
+        update={
+            "network": network.model_copy(update=changes),
+            "objective": objective,
+            "sampling": sampling,
+            "autoencoder": autoencoder,
+            "autoencoder_sha256": sha256,
+        }
+    )
+    return RunConfig(recipe=config.recipe, model=latent, training=training)
+
+
+def _patch_size(side: int) -> int:
+    """The smallest patch that cuts a side into at most 8."""
+    return next(
+        size
+        for size in range(1, side + 1)
+        if side % size == 0 and side // size <= NUM_PATCHES_A_SIDE
+    )

@@ -1,0 +1,115 @@
+"""An autoencoder as a task of the training loop."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from imagespace.checkpoints import save_autoencoder
+from imagespace.errors import UserError
+from imagespace.networks.autoencoder import Autoencoder
+from imagespace.pictures.contact_sheet import contact_sheet
+from imagespace.pictures.fidelity import LARGEST_PSNR_DB, psnr, ssim
+from imagespace.pictures.folder import PictureSet
+from imagespace.pipeline import from_pixels, pixels_to_image, to_pixels
+from imagespace.randomness import generator
+from imagespace.training.config import AutoencoderRun
+from imagespace.training.order import EpochOrder
+from imagespace.training.task import Task
+
+NUM_SHOWN = 8
+NUM_MEASURED = 4096
+"""Training pictures at most that the latents' mean and deviation are measured on."""
+_BATCH_PX = 32 * 128**2
+
+
+class AutoencoderData(Task):
+    """Pictures without captions; which of them step k sees, and which part, derives from (seed, k).
+
+    Judged by the reconstruction of held-out pictures.
+    """
+
+    keeps_early = False
+
+    def __init__(self, config: AutoencoderRun, pictures: PictureSet) -> None:
+        self.config, self.pictures = config, pictures
+        self.key = pictures.key
+        self.rows = pictures.indices("train")
+        if not len(self.rows):
+            raise UserError("training split", "has no pictures", "Mark pictures with split train")
+        self.order = EpochOrder(self.rows, config.training.seed)
+        self._batch = max(1, _BATCH_PX // config.image_size_px**2)
+
+    def batch(self, step: int) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Pictures [B, C, H, W] of a step, or squares cut from them at random."""
+        training, crop = self.config.training, self.config.crop_px
+        x_0 = self._pictures(self.order.batch(step, training.batch_size))
+        if crop is None:
+            return x_0, ()
+        random = generator(training.seed, "crops", step)
+        last = self.config.image_size_px - crop
+        corners = torch.randint(last + 1, (len(x_0), 2), generator=random).tolist()
+        squares = [
+            picture[:, y : y + crop, x : x + crop]
+            for picture, (y, x) in zip(x_0, corners, strict=True)
+        ]
+        return torch.stack(squares), ()
+
+    def _pictures(self, rows: NDArray[np.int64]) -> Tensor:
+        return from_pixels(np.ascontiguousarray(self.pictures.pixels[rows]))
+
+    def held_out(self) -> NDArray[np.int64]:
+        """The rows that are judged: held-out pictures (training ones, if there are none)."""
+        rows = self.pictures.indices("validation")
+        return (rows if len(rows) else self.rows)[: self.config.training.num_validation]
+
+    @torch.inference_mode()
+    def evaluate(
+        self, weights: dict[str, Tensor], dtype: torch.dtype, run: Path, samples: Path
+    ) -> dict[str, float]:
+        """PSNR in dB and SSIM of held-out pictures, as 8-bit pictures; originals over copies."""
+        autoencoder = self._autoencoder(weights)
+        psnrs, ssims = [], []
+        rows = self.held_out()
+        for some in np.array_split(rows, -(-len(rows) // self._batch)):
+            x_0 = self._pictures(some)
+            copies = from_pixels(to_pixels(autoencoder.decode(autoencoder.encode(x_0))))
+            psnrs += psnr(copies, x_0).clamp(max=LARGEST_PSNR_DB).tolist()
+            ssims += ssim(copies, x_0).tolist()
+        x_0 = self._pictures(rows[:: -(-len(rows) // NUM_SHOWN)])
+        both = torch.cat([x_0, autoencoder.decode(autoencoder.encode(x_0))])
+        shown = [pixels_to_image(pixels) for pixels in to_pixels(both)]
+        contact_sheet(shown, None, len(x_0)).save(samples)
+        return {"psnr": float(np.mean(psnrs)), "ssim": float(np.mean(ssims))}
+
+    def save(self, path: Path, weights: dict[str, Tensor]) -> None:
+        """Writes the weights with the mean and deviation of their latents."""
+        save_autoencoder(path, self.whitened(weights), self.config.autoencoder)
+
+    @torch.inference_mode()
+    def whitened(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """`weights` whose latents have mean 0 and deviation 1 in every channel.
+
+        Measured over the training pictures; where there are more than 4,096, on as many of them,
+        evenly spaced.
+        """
+        autoencoder = self._autoencoder(weights)
+        rows = self.rows[:: -(-len(self.rows) // NUM_MEASURED)]
+        channels = autoencoder.config.latent_channels
+        total, squares, num = torch.zeros(channels).double(), torch.zeros(channels).double(), 0
+        for some in np.array_split(rows, -(-len(rows) // self._batch)):
+            latents = autoencoder.encode(self._pictures(some)).double()
+            total += latents.sum(dim=(0, 2, 3))
+            squares += latents.square().sum(dim=(0, 2, 3))
+            num += latents.numel() // channels
+        mean = total / num
+        std = (squares / num - mean**2).clamp(min=1e-12).sqrt()
+        dtype = weights["latent_mean"].dtype
+        return weights | {"latent_mean": mean.to(dtype), "latent_std": std.to(dtype)}
+
+    def _autoencoder(self, weights: dict[str, Tensor]) -> Autoencoder:
+        autoencoder = Autoencoder(self.config.autoencoder)
+        autoencoder.load_state_dict(weights)
+        return autoencoder.eval()

@@ -1,0 +1,105 @@
+"""Latents of pictures, computed once and kept beside the packed pixels; a stopped build goes on."""
+
+import fcntl
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from imagespace.errors import UserError
+from imagespace.pictures.file_walk import CACHE_FOLDER
+
+# Of pictures that are encoded at once: bounds the memory, and what is lost when a build is killed.
+_CHUNK_PIXELS = 2**21
+
+EncodeRows = Callable[[NDArray[np.int64]], torch.Tensor]
+"""Latents [n, Z, H, W] of n numbered pictures."""
+
+
+def cached_latents(
+    folder: Path,
+    key: str,
+    rows: NDArray[np.int64],
+    shape: tuple[int, int, int],
+    picture_pixels: int,
+    encode: EncodeRows,
+    report: Callable[[int], None] | None = None,
+) -> NDArray[np.float16]:
+    """Latents float16 [N, Z, H, W] of the pictures `rows`, memory-mapped and read-only.
+
+    `key` names all that they depend on; `report(number of pictures done)`. UserError: there is no
+    place to write them.
+    """
+    places: Sequence[Path] = (folder / CACHE_FOLDER, Path.home() / ".cache" / "imagespace")
+    for place in places:
+        file = place / f"latents-{key}.npy"
+        if file.is_file():
+            return _opened(file)
+    reason = ""
+    for place in places:
+        file = place / f"latents-{key}.npy"
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            _build(file, rows, shape, picture_pixels, encode, report)
+        except OSError as error:
+            reason = str(error)  # a read-only folder is no fault of the pictures: try the next
+            continue
+        return _opened(file)
+    raise UserError(
+        str(places[0]),
+        f"the latents cannot be written ({reason})",
+        f"Free some disk space, or make it or {places[1]} writable",
+    )
+
+
+def _opened(file: Path) -> NDArray[np.float16]:
+    latents: NDArray[np.float16] = np.load(file, mmap_mode="r")
+    return latents
+
+
+def _build(
+    file: Path,
+    rows: NDArray[np.int64],
+    shape: tuple[int, int, int],
+    picture_pixels: int,
+    encode: EncodeRows,
+    report: Callable[[int], None] | None,
+) -> None:
+    """Encodes the pictures into `file`, which appears whole or not at all.
+
+    Until then latents fill .NAME.partial, and .NAME.done has a line with the number of finished
+    ones after each chunk. A second process that builds the same file waits for the first.
+    """
+    partial = file.with_name(f".{file.stem}.partial")
+    counter = file.with_name(f".{file.stem}.done")
+    with counter.open("a+b") as log:
+        fcntl.flock(log, fcntl.LOCK_EX)
+        if file.is_file():
+            counter.unlink(missing_ok=True)
+            return
+        num_done = _num_done(log.name) if partial.is_file() else 0
+        if not num_done:
+            log.truncate(0)
+            np.lib.format.open_memmap(partial, "w+", np.float16, (len(rows), *shape))
+        latents = np.lib.format.open_memmap(partial, "r+")
+        chunk_size = max(1, _CHUNK_PIXELS // picture_pixels)
+        for start in range(num_done, len(rows), chunk_size):
+            chunk = rows[start : start + chunk_size]
+            with torch.inference_mode():
+                latents[start : start + len(chunk)] = encode(chunk).half().numpy()
+            latents.flush()
+            log.write(f"{start + len(chunk)}\n".encode())
+            log.flush()
+            if report is not None:
+                report(start + len(chunk))
+        del latents
+        partial.replace(file)
+        counter.unlink()
+
+
+def _num_done(log: str) -> int:
+    """The last whole line of a log; a torn one counts as nothing."""
+    lines = Path(log).read_bytes().split(b"\n")[:-1]
+    return int(lines[-1]) if lines else 0

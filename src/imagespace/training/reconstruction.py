@@ -1,0 +1,71 @@
+"""What an autoencoder is asked to make small: the error of its pictures, and of their edges."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imagespace.networks.autoencoder import Autoencoder
+from imagespace.randomness import generator
+from imagespace.training.config import AutoencoderRun
+from imagespace.training.loss import TrainingLoss
+
+NUM_EDGE_SCALES = 3
+
+
+class ReconstructionLoss(TrainingLoss):
+    """|x_hat - x_0|^2 + e edges(x_hat - x_0) + k |z|^2 / 2, each a mean; decoded from z, or z + n.
+
+    With k > 0 the latents z are the means of posteriors of variance 1, whose divergence from
+    N(0, 1) is |z|^2 / 2, and the decoder sees a draw from them: z + n, n ~ N(0, 1) (arXiv
+    1312.6114, with the posterior's variance fixed: how large z grows beside it is learnt).
+    """
+
+    def __init__(self, config: AutoencoderRun) -> None:
+        self.config = config
+
+    def build_network(self) -> nn.Module:
+        return Autoencoder(self.config.autoencoder)
+
+    def is_matrix(self, name: str, parameter: Tensor) -> bool:
+        """Every convolution's kernel; the biases are AdamW's."""
+        return parameter.dim() == 4
+
+    def __call__(
+        self,
+        forward: Callable[..., Any],
+        x_0: Tensor,
+        conditions: tuple[Tensor, ...],
+        step: int,
+        dtype: torch.dtype,
+    ) -> Tensor:
+        kl_weight = self.config.reconstruction.kl_weight
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+            noise = self._noise(x_0, step) if kl_weight else None
+            x0_hat, latents = forward(x_0, noise)
+        error = x0_hat.float() - x_0
+        loss = error.square().mean() + self.config.reconstruction.edge_weight * edges(error)
+        return loss + kl_weight * latents.float().square().mean() / 2
+
+    def _noise(self, x_0: Tensor, step: int) -> Tensor:
+        autoencoder = self.config.autoencoder
+        sides = [side // autoencoder.downsampling for side in x_0.shape[2:]]
+        random = generator(self.config.training.seed, "latents", step)
+        return torch.randn(len(x_0), autoencoder.latent_channels, *sides, generator=random)
+
+
+def edges(error: Tensor) -> Tensor:
+    """Mean absolute difference of neighbours in `error` [B, C, H, W], over scales 1, 1/2, 1/4.
+
+    A perceptual term that needs no network: a blurred edge costs little squared error, but all of
+    its sharpness (arXiv 1511.05440 adds the gradient difference for the same reason).
+    """
+    total = error.new_zeros(())
+    for scale in range(NUM_EDGE_SCALES):
+        if scale:
+            error = F.avg_pool2d(error, 2)
+        across, down = error.diff(dim=3), error.diff(dim=2)
+        total = total + (across.abs().mean() + down.abs().mean()) / 2
+    return total / NUM_EDGE_SCALES

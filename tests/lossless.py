@@ -1,0 +1,26 @@
+"""An autoencoder that loses nothing: its latents are the pixels, blocks of them as channels."""
+
+import torch
+from torch import nn
+
+from imagespace.networks.autoencoder import Autoencoder, AutoencoderConfig, ResidualBlock
+
+
+def lossless_autoencoder(num_channels: int = 1, mean: float = 0.0, std: float = 1.0) -> Autoencoder:
+    """Latents [B, 16 C, H/4, W/4], whitened by these two numbers; decode undoes encode."""
+    values = 16 * num_channels
+    config = AutoencoderConfig(
+        num_channels=num_channels, downsampling=4, latent_channels=values, width=values, depth=1
+    )
+    made = Autoencoder(config)
+    with torch.no_grad():
+        for module in made.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.dirac_(module.weight)
+                nn.init.zeros_(module.bias)
+        for module in made.modules():
+            if isinstance(module, ResidualBlock):
+                nn.init.zeros_(module.second.weight)
+    made.latent_mean.fill_(mean)
+    made.latent_std.fill_(std)
+    return made.eval().requires_grad_(False)
