@@ -6,10 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from imagespace.pipeline import load, model_file, shipped_models
-from imagespace.training.config import RunConfig
+from imagespace.pipeline import (
+    autoencoder_file,
+    load,
+    load_autoencoder_by_name,
+    model_file,
+    shipped_autoencoders,
+    shipped_models,
+)
+from imagespace.training.config import AutoencoderRun, RunConfig
 
 LARGEST_BYTES = 16_000_000
+LARGEST_AUTOENCODER_BYTES = 4_000_000
 
 
 @pytest.mark.parametrize("name", shipped_models())
@@ -35,3 +43,16 @@ def test_the_model_is_the_one_of_its_recorded_run(name):
         f"{num_parameters:,} parameters"
         in Path(model_file(name)).with_name("README.md").read_text()
     )
+
+
+@pytest.mark.parametrize("name", shipped_autoencoders())
+def test_an_autoencoder_is_the_one_of_its_card_and_run(name):
+    path = autoencoder_file(name)
+    data, card = path.read_bytes(), path.with_name("README.md").read_text()
+    record = json.loads(path.with_name("training.json").read_text())
+    assert record["sha256"] == hashlib.sha256(data).hexdigest()
+    assert record["sha256"] in card
+    assert record["bytes"] == len(data) <= LARGEST_AUTOENCODER_BYTES
+    autoencoder, _ = load_autoencoder_by_name(name)
+    assert autoencoder.config == AutoencoderRun.model_validate(record["config"]).autoencoder
+    assert f"{sum(p.numel() for p in autoencoder.parameters()):,} parameters" in card

@@ -46,8 +46,10 @@ class ReconstructionLoss(TrainingLoss):
             noise = self._noise(x_0, step) if kl_weight else None
             x0_hat, latents = forward(x_0, noise)
         error = x0_hat.float() - x_0
-        loss = error.square().mean() + self.config.reconstruction.edge_weight * edges(error)
-        return loss + kl_weight * latents.float().square().mean() / 2
+        loss: Tensor = error.square().mean() + self.config.reconstruction.edge_weight * edges(error)
+        if kl_weight:
+            loss = loss + kl_weight * latents.float().square().mean() / 2
+        return loss
 
     def _noise(self, x_0: Tensor, step: int) -> Tensor:
         autoencoder = self.config.autoencoder

@@ -1,0 +1,58 @@
+"""What an autoencoder keeps of held-out pictures: PSNR, SSIM and, of glyphs, the radical.
+
+    python benchmarks/reconstruction.py AUTOENCODER FOLDER [--num 1000] [--judge]
+
+Prints the means over as many pictures of every split but `train`, the worst twentieth, and with
+--judge the share of glyphs whose radical is judged the same on the copy as on the original.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from imagespace.pictures.fidelity import LARGEST_PSNR_DB, psnr, ssim
+from imagespace.pictures.folder import read_folder
+from imagespace.pipeline import from_pixels, load_autoencoder_by_name, to_pixels
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("autoencoder")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--size", type=int, default=128, help="side in pixels")
+    parser.add_argument("--num", type=int, default=1000, help="pictures a split")
+    parser.add_argument("--judge", action="store_true")
+    arguments = parser.parse_args()
+    autoencoder, sha256 = load_autoencoder_by_name(arguments.autoencoder)
+    pictures = read_folder(arguments.folder, arguments.size, autoencoder.config.num_channels)
+    print(f"{sha256[:16]}  latents {autoencoder.config.latent_shape(arguments.size)}")
+    for split in sorted(set(pictures.splits) - {"train"}):
+        rows = pictures.indices(split)
+        rows = rows[:: max(1, len(rows) // arguments.num)][: arguments.num]
+        decibels, similarity, originals, copies = [], [], [], []
+        for some in np.array_split(rows, -(-len(rows) // 32)):
+            pixels = np.ascontiguousarray(pictures.pixels[some])
+            x_0 = from_pixels(pixels)
+            with torch.inference_mode():
+                copied = to_pixels(autoencoder.decode(autoencoder.encode(x_0)))
+            again = from_pixels(copied)
+            decibels += psnr(again, x_0).clamp(max=LARGEST_PSNR_DB).tolist()
+            similarity += ssim(again, x_0).tolist()
+            originals.append(pixels)
+            copies.append(copied)
+        mean, worst = np.mean(decibels), np.quantile(decibels, 0.05)
+        line = f"{split}: {len(rows)} pictures  PSNR {mean:.2f} dB (a twentieth under {worst:.2f})"
+        line += f"  SSIM {np.mean(similarity):.4f}"
+        if arguments.judge:
+            from imagespace.evaluation.radical_judge import load_radical_judge
+
+            judge = load_radical_judge()
+            kinds = [judge.predict(np.concatenate(both)) for both in (originals, copies)]
+            line += f"  same radical {(kinds[0] == kinds[1]).mean():.2%}"
+        print(line)
+
+
+if __name__ == "__main__":
+    main()
