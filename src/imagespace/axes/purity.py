@@ -1,4 +1,4 @@
-"""How purely an axis turns: what it moves, what else moves, and whether pictures follow in order."""
+"""How purely an axis turns: what it moves, what else moves, and in how many pictures it rises."""
 
 from dataclasses import dataclass
 

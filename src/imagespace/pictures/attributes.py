@@ -101,7 +101,7 @@ def attribute_names(num_channels: int) -> tuple[str, ...]:
 
 
 def measure(x: Tensor, names: tuple[str, ...]) -> Tensor:
-    """The attributes [B, len(names)] of pictures x [B, C, H, W], clamped to [-1, 1] as when saved."""
+    """The attributes [B, len(names)] of pictures x [B, C, H, W], clamped to [-1, 1]."""
     return torch.stack([ATTRIBUTES[name].measure(x) for name in names], dim=1)
 
 

@@ -84,8 +84,9 @@ class Model:
         """The settings of `num` pictures for each prompt; picture i of a prompt has seed + i.
 
         `weaker` guides away from that model's answers (autoguidance), `negative` from those to
-        another prompt. `axes` are turned so far, in units (`imagespace axes find` finds them). Words
-        that cannot be read are named in a warning. Errors: UserError for an unknown axis, a prompt without a readable word or, unless `truncate`, beyond the model's tokens; for an
+        another prompt. `axes` are turned so far, in units (`imagespace axes find`). Words that
+        cannot be read are named in a warning. Errors: UserError for a prompt without a readable
+        word or, unless `truncate`, beyond the model's tokens; for an unknown axis; for an
         impossible value; for a prompt or guidance that the model has no way to follow.
         """
         if num < 1:
