@@ -14,12 +14,13 @@ ROWS = [
     {"training"},
     {"evaluation"},
     {"recipes"},
-    {"lab", "checkup", "atlas"},
+    {"lab", "checkup", "atlas", "axes"},
     {"cli"},
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 # Looking at a model never needs the trainer; the four parts of a row stand alone.
 FORBIDDEN = {("evaluation", "training"), ("atlas", "training"), ("atlas", "recipes")}
+FORBIDDEN |= {("axes", "training"), ("axes", "recipes")}
 
 
 def part_of(file: Path) -> str:

@@ -6,7 +6,7 @@ from types import FrameType
 
 import typer
 
-from imagespace.cli import evaluate, field, generate, lab, map, models, pictures, train, view
+from imagespace.cli import axes, evaluate, field, generate, lab, map, models, pictures, train, view
 from imagespace.errors import UserError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("map")(map.map_pictures)
 app.command("models")(models.models)
 app.command("field")(field.field)
 app.command("likelihood")(field.likelihood)
+app.add_typer(axes.app, name="axes")
 app.add_typer(lab.app, name="lab")
 app.add_typer(pictures.app, name="pictures")
 app.add_typer(view.app, name="view")

@@ -58,6 +58,10 @@ def generate(
         str | None,
         typer.Option(help="Redraw --start from its own noise, found under this prompt."),
     ] = None,
+    axis: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=VALUE: turn an axis that `imagespace axes find` found."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="A .png for the sheet, or an existing folder for each picture too."),
@@ -92,7 +96,7 @@ def generate(
     }
     settings_changed = any(value is not None for value in sampling.values())
     start_changed = (start, strength, mask, invert, autoguidance) != (None,) * 5
-    others_changed = negative or truncate or num != DEFAULT_NUM or seed
+    others_changed = negative or truncate or num != DEFAULT_NUM or seed or axis
     if from_picture and (settings_changed or start_changed or others_changed):
         raise UserError(
             "--from",
@@ -123,10 +127,13 @@ def generate(
         loaded, settings, only = _repeat(from_picture, model)
     else:
         from imagespace.pipeline import DEFAULT_MODEL, load, start_from
+        from imagespace.pipeline.axis import parse_axes
+
+        axes = parse_axes(axis or [])
 
         loaded = load(model or DEFAULT_MODEL)
         if loaded.config.network.kind == "perceptron":
-            if prompts or start_changed or negative or truncate or film:
+            if prompts or start_changed or negative or truncate or film or axis:
                 raise UserError(
                     f"model {loaded.source}",
                     "draws points without text: it takes no prompt, start, film or second model",
@@ -140,7 +147,7 @@ def generate(
         weaker = None if autoguidance is None else load(autoguidance)
         with plain_warnings():
             settings = loaded.settings(
-                prompts or "", num, seed, negative, truncate, weaker, begin, **sampling
+                prompts or "", num, seed, negative, truncate, weaker, begin, axes, **sampling
             )
     singles = [] if folder is None else _single_names(target, len(settings))
     for name in singles:

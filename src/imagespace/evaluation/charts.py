@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from imagespace.evaluation.axes import Axis, axis_for, axis_through, tick_text
+from imagespace.evaluation.chart_axes import Axis, axis_for, axis_through, tick_text
 from imagespace.evaluation.metrics import LABELS, Measured, Metric, Point, figure, finite
 from imagespace.page import printed
 

@@ -1,7 +1,7 @@
 """A trained model: draws, walks, and answers where the good pictures lie from any point."""
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Literal, Unpack, get_args
@@ -24,6 +24,14 @@ from imagespace.errors import UserError
 from imagespace.networks.autoencoder import Autoencoder
 from imagespace.networks.build import Network
 from imagespace.networks.perceptron import PerceptronConfig
+from imagespace.pipeline.axis import (
+    AxisUse,
+    attributes_of,
+    axes_folder,
+    check_value,
+    load_axis,
+    steered,
+)
 from imagespace.pipeline.drawn import Pictures, to_pixels
 from imagespace.pipeline.prompted import PromptedDenoiser
 from imagespace.pipeline.settings import (
@@ -126,13 +134,15 @@ class Model:
         truncate: bool = False,
         weaker: "Model | None" = None,
         start: Start | None = None,
+        axes: Mapping[str, float] | None = None,
         **sampling: Unpack[SamplingOptions],
     ) -> list[PictureSettings]:
         """The settings of `num` pictures for each prompt; picture i of a prompt has seed + i.
 
         `weaker` guides away from that model's answers (autoguidance), `negative` from those to
-        another prompt. Words that cannot be read are named in a warning. Errors: UserError for a
-        prompt without a readable word or, unless `truncate`, beyond the model's tokens; for an
+        another prompt. `axes` are turned so far, in units (`imagespace axes find`). Words that
+        cannot be read are named in a warning. Errors: UserError for a prompt without a readable
+        word or, unless `truncate`, beyond the model's tokens; for an unknown axis; for an
         impossible value; for a prompt or guidance that the model has no way to follow.
         """
         if num < 1:
@@ -156,6 +166,7 @@ class Model:
                     "Leave out the sampler, the spacing and eta",
                 )
             merged = merged.model_copy(update={"sampler": "ddim", "eta": None})
+        turned = self._axes(axes or {}, start)
         return [
             PictureSettings(
                 prompt=text,
@@ -166,6 +177,7 @@ class Model:
                 weaker="" if weaker is None else weaker.source,
                 weaker_sha256="" if weaker is None else weaker.sha256,
                 start=start,
+                axes=turned,
                 sampling=merged,
                 num_threads=torch.get_num_threads(),
             )
@@ -182,10 +194,13 @@ class Model:
         truncate: bool = False,
         weaker: "Model | None" = None,
         start: Start | None = None,
+        axes: Mapping[str, float] | None = None,
         **sampling: Unpack[SamplingOptions],
     ) -> Pictures:
         """Draws `num` pictures for each prompt; warnings and errors as in `settings`."""
-        chosen = self.settings(prompt, num, seed, negative, truncate, weaker, start, **sampling)
+        chosen = self.settings(
+            prompt, num, seed, negative, truncate, weaker, start, axes, **sampling
+        )
         return self.draw(chosen)
 
     def walk(
@@ -197,10 +212,13 @@ class Model:
         truncate: bool = False,
         weaker: "Model | None" = None,
         start: Start | None = None,
+        axes: Mapping[str, float] | None = None,
         **sampling: Unpack[SamplingOptions],
     ) -> Iterator[Step]:
         """Yields every `Step` of the walk of `num` pictures; tensors [num, C, H, W]."""
-        chosen = self.settings(prompt, num, seed, negative, truncate, weaker, start, **sampling)
+        chosen = self.settings(
+            prompt, num, seed, negative, truncate, weaker, start, axes, **sampling
+        )
         return self.steps(chosen)
 
     def sample(self, num: int, seed: int = 0, **sampling: Unpack[SamplingOptions]) -> Tensor:
@@ -240,8 +258,9 @@ class Model:
         first = settings[0]
         sampling = first.sampling
         for s in settings:
-            if (s.sampling, s.start, s.weaker) != (sampling, first.start, first.weaker):
-                raise ValueError("one walk has one sampler, guidance, start and number of steps")
+            shared = (first.start, first.weaker, first.axes)
+            if s.sampling != sampling or (s.start, s.weaker, s.axes) != shared:
+                raise ValueError("one walk has one sampler, guidance, start, axes and length")
         shape = self.config.network.sample_shape
         seeds = [s.seed for s in settings]
 
@@ -250,6 +269,8 @@ class Model:
 
         eps = torch.stack([picture_noise(shape, s, "start", [0])[0] for s in seeds])
         denoiser = self.guided(settings)
+        if first.axes:
+            denoiser = self._steered(settings, denoiser)
         steps: Iterator[Step]
         if first.start is not None:
             steps = self._steps_from(first.start, denoiser, eps, settings, noise)
@@ -323,6 +344,41 @@ class Model:
             bad = self.denoiser([s.negative for s in settings])
         interval, rescale = sampling.guidance_interval, sampling.guidance_rescale
         return Guidance(good, bad, sampling.guidance, interval, rescale)
+
+    def _steered(self, settings: Sequence[PictureSettings], denoiser: Denoiser) -> Denoiser:
+        """The denoiser of these pictures with their axes turned, beside the walk without them."""
+        folder = axes_folder(self.source, self.sha256)
+        axes = []
+        for use in settings[0].axes:
+            axis = load_axis(folder, use.name, self.source, self.sha256)
+            if axis.sha256 != use.sha256:
+                raise UserError(
+                    f"axis {use.name!r}",
+                    f"is now {axis.sha256}; the picture was drawn with {use.sha256}",
+                    "Find it again on the pictures that it was found on",
+                )
+            axes.append((axis, use.value))
+        measured = attributes_of(self.decode, axes[0][0].attributes)
+        plain = [one.model_copy(update={"axes": ()}) for one in settings]
+        walked = [(step.t, measured(step.x0_hat)) for step in self.steps(plain)]
+        times = [t for t, _ in walked]
+        reference = torch.stack([attributes for _, attributes in walked])
+        return steered(denoiser, axes, times, reference, self.decode, self.autoencoder is None)
+
+    def _axes(self, values: Mapping[str, float], start: Start | None) -> tuple[AxisUse, ...]:
+        """The axes of these names, those at 0 left out; the errors of `settings`."""
+        for name, value in values.items():
+            check_value(name, value)
+        if values and start is not None and start.mask:
+            raise UserError("axes", "are of whole pictures", "Leave out the mask or the axes")
+        folder = axes_folder(self.source, self.sha256) if values else None
+        uses = []
+        for name, value in values.items():
+            assert folder is not None
+            axis = load_axis(folder, name, self.source, self.sha256)
+            if value:
+                uses.append(AxisUse(name=name, value=value, sha256=axis.sha256))
+        return tuple(uses)
 
     def prompted(
         self, prompt: str = "", negative: str = "", **sampling: Unpack[SamplingOptions]

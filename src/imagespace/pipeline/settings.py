@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from imagespace.checkpoints import SamplingConfig
 from imagespace.diffusion.sampler_names import sampler_named
 from imagespace.errors import UserError
+from imagespace.pipeline.axis import AxisUse
 from imagespace.pipeline.start import Start
 
 
@@ -41,6 +42,7 @@ class PictureSettings(BaseModel):
     weaker: str = ""
     weaker_sha256: str = ""
     start: Start | None = None
+    axes: tuple[AxisUse, ...] = ()
     sampling: SamplingConfig
     num_threads: int = Field(1, ge=1, le=1024)
 

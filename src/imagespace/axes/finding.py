@@ -1,0 +1,63 @@
+"""Finding an axis: the unit of its attribute, over the pictures that the model learnt from."""
+
+import numpy as np
+import torch
+
+from imagespace.errors import UserError
+from imagespace.networks.transformer import TransformerConfig
+from imagespace.pictures.attributes import ATTRIBUTES, attribute_names, measure
+from imagespace.pictures.folder import PictureSet
+from imagespace.pipeline import Model, from_pixels
+from imagespace.pipeline.axis import Axis
+
+MOST_PICTURES = 2000
+_BATCH = 100
+
+
+def check_attribute(model: Model, name: str) -> tuple[str, ...]:
+    """The attributes of the model's pictures. UserError: `name` is none of them."""
+    network = model.config.network
+    if not isinstance(network, TransformerConfig):
+        raise UserError(model.source, "draws points, not pictures", "Name a model of pictures")
+    names = attribute_names(network.num_channels)
+    if name in ATTRIBUTES and name not in names:
+        raise UserError(
+            f"attribute {name!r}",
+            f"is of colour; the pictures of model {model.source} are grey",
+            f"Use one of {', '.join(names)}",
+        )
+    if name not in names:
+        raise UserError(f"attribute {name!r}", "is not known", f"Use one of {', '.join(names)}")
+    return names
+
+
+def find_attribute(model: Model, pictures: PictureSet, name: str) -> Axis:
+    """The axis of an attribute, measured on at most 2,000 training pictures in a fixed order.
+
+    UserError: no such attribute, or one that does not vary over the pictures.
+    """
+    names = check_attribute(model, name)
+    rows = pictures.indices("train")
+    rows = np.sort(np.random.default_rng(0).permutation(rows)[:MOST_PICTURES])
+    if len(rows) < 2:
+        raise UserError("the data", "has fewer than 2 training pictures", "Mark them split train")
+    parts = [
+        measure(
+            from_pixels(np.ascontiguousarray(pictures.pixels[rows[start : start + _BATCH]])), names
+        )
+        for start in range(0, len(rows), _BATCH)
+    ]
+    values = torch.cat(parts).double()
+    units = values.std(dim=0)
+    for each, unit in zip(names, units.tolist(), strict=True):
+        if unit < 1e-6:
+            raise UserError(f"attribute {each!r}", "is the same in all pictures", "Add others")
+    return Axis(
+        name=name,
+        model_sha256=model.sha256,
+        data_key=pictures.key,
+        num_pictures=len(rows),
+        attributes=names,
+        means=tuple(values.mean(dim=0).tolist()),
+        units=tuple(units.tolist()),
+    )
