@@ -6,7 +6,18 @@ from types import FrameType
 
 import typer
 
-from imagespace.cli import evaluate, field, generate, lab, map, models, pictures, train, view
+from imagespace.cli import (
+    evaluate,
+    field,
+    generate,
+    lab,
+    map,
+    models,
+    morph,
+    pictures,
+    train,
+    view,
+)
 from imagespace.errors import UserError
 
 app = typer.Typer(
@@ -18,6 +29,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("generate")(generate.generate)
+app.command("morph")(morph.morph)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("map")(map.map_pictures)

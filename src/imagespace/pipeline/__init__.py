@@ -2,8 +2,9 @@
 
 from imagespace.pipeline.drawn import Pictures, from_pixels, pixels_to_image, to_pixels
 from imagespace.pipeline.loading import DEFAULT_MODEL, load, model_file, shipped_models
-from imagespace.pipeline.model import LARGEST_BATCH, Model
-from imagespace.pipeline.settings import PictureSettings, PromptWarning, SamplingOptions
+from imagespace.pipeline.model import LARGEST_BATCH, Model, batches
+from imagespace.pipeline.morph import Stop, morph_settings
+from imagespace.pipeline.settings import PictureSettings, PromptWarning, SamplingOptions, Term
 from imagespace.pipeline.start import Start, start_from
 
 __all__ = [
@@ -15,9 +16,13 @@ __all__ = [
     "PromptWarning",
     "SamplingOptions",
     "Start",
+    "Stop",
+    "Term",
+    "batches",
     "from_pixels",
     "load",
     "model_file",
+    "morph_settings",
     "pixels_to_image",
     "shipped_models",
     "start_from",
