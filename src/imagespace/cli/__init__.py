@@ -15,6 +15,7 @@ from imagespace.cli import (
     models,
     morph,
     pictures,
+    search,
     train,
     view,
 )
@@ -33,6 +34,7 @@ app.command("morph")(morph.morph)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("map")(map.map_pictures)
+app.command("search")(search.search)
 app.command("models")(models.models)
 app.command("field")(field.field)
 app.command("likelihood")(field.likelihood)

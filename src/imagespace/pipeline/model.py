@@ -80,9 +80,10 @@ class Model:
         """The settings of `num` pictures for each prompt; picture i of a prompt has seed + i.
 
         `weaker` guides away from that model's answers (autoguidance), `negative` from those to
-        another prompt; `terms` are added to each prompt or taken from it. Words that cannot be read are named in a warning. Errors: UserError for a
-        prompt without a readable word or, unless `truncate`, beyond the model's tokens; for an
-        impossible value; for a prompt or guidance that the model has no way to follow.
+        another prompt; `terms` are added to each prompt or taken from it. Words that cannot be read
+        are named in a warning. Errors: UserError for a prompt without a readable word or, unless
+        `truncate`, beyond the model's tokens; for an impossible value; for a prompt or guidance
+        that the model has no way to follow.
         """
         if num < 1:
             raise UserError(f"num {num}", "at least one picture must be drawn", "Use 1 or more")
@@ -268,7 +269,8 @@ class Model:
         found: dict[tuple[Start | None, int], tuple[Tensor, Tensor]] = {}
         entry = torch.tensor(times[-1])
         for start in dict.fromkeys(start for start, _ in distinct):
-            assert start is not None and start.inverted_prompt is not None
+            assert start is not None
+            assert start.inverted_prompt is not None
             seeds = [seed for own, seed in distinct if own == start]
             x_0, _ = start_tensors(start, self.config.network)
             eps = torch.stack([picture_noise(x_0.shape, seed, "start", [0])[0] for seed in seeds])
@@ -277,7 +279,7 @@ class Model:
             x_t = self.schedule.add_noise(x_0, eps, entry)
             # What the model leaves out of the picture there is given back at the end.
             missed = x_0 - under(x_t, entry)
-            for step in walk(under, x_t, times[::-1], InverseDDIM(), None):
+            for step in walk(under, x_t, times[::-1], InverseDDIM(), _no_noise):
                 x_t = step.x_next
             for row, seed in enumerate(seeds):
                 found[start, seed] = x_t[row], missed[row]
@@ -455,6 +457,10 @@ def batches(settings: Sequence[PictureSettings]) -> Iterator[list[PictureSetting
         run = list(same)
         for start in range(0, len(run), LARGEST_BATCH):
             yield run[start : start + LARGEST_BATCH]
+
+
+def _no_noise(index: int) -> Tensor:
+    raise AssertionError("the way back to a picture's noise draws none")
 
 
 @lru_cache(maxsize=2)

@@ -88,7 +88,9 @@ def morph_settings(
     return frames
 
 
-def _between(first: PictureSettings, second: PictureSettings, num: int) -> Iterator[PictureSettings]:
+def _between(
+    first: PictureSettings, second: PictureSettings, num: int
+) -> Iterator[PictureSettings]:
     for number in range(1, num + 1):
         towards = Towards(
             prompt=second.prompt, seed=second.seed, start=second.start, share=number / (num + 1)
