@@ -6,7 +6,20 @@ from types import FrameType
 
 import typer
 
-from imagespace.cli import axes, evaluate, field, generate, lab, map, models, pictures, train, view
+from imagespace.cli import (
+    axes,
+    evaluate,
+    field,
+    generate,
+    lab,
+    map,
+    models,
+    morph,
+    pictures,
+    search,
+    train,
+    view,
+)
 from imagespace.errors import UserError
 
 app = typer.Typer(
@@ -18,9 +31,11 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("generate")(generate.generate)
+app.command("morph")(morph.morph)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("map")(map.map_pictures)
+app.command("search")(search.search)
 app.command("models")(models.models)
 app.command("field")(field.field)
 app.command("likelihood")(field.likelihood)

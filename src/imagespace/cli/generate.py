@@ -11,7 +11,7 @@ from imagespace.cli.output import check_out_file, check_png_name, free_name, pla
 from imagespace.errors import UserError
 
 if TYPE_CHECKING:
-    from imagespace.pipeline import Model, Pictures, PictureSettings, SamplingOptions
+    from imagespace.pipeline import Model, Pictures, PictureSettings, SamplingOptions, Term
 
 # A film shows this many pictures at most: more would be too small to watch.
 FILMED_PICTURES = 8
@@ -40,6 +40,14 @@ def generate(
     ] = None,
     rescale: Annotated[float | None, typer.Option(help="Guidance rescale, 0 (off) to 1.")] = None,
     negative: Annotated[str, typer.Option(help="What to walk away from.")] = "",
+    plus: Annotated[
+        list[str] | None,
+        typer.Option(help="Add what this prompt changes, as fire or fire:0.5; may be repeated."),
+    ] = None,
+    minus: Annotated[
+        list[str] | None,
+        typer.Option(help="Take away what this prompt changes, as water or water:0.5."),
+    ] = None,
     autoguidance: Annotated[
         str | None,
         typer.Option(help="Walk away from this weaker model instead, as RUN/early.safetensors."),
@@ -96,7 +104,8 @@ def generate(
     }
     settings_changed = any(value is not None for value in sampling.values())
     start_changed = (start, strength, mask, invert, autoguidance) != (None,) * 5
-    others_changed = negative or truncate or num != DEFAULT_NUM or seed or axis
+    others_changed = negative or plus or minus or truncate or num != DEFAULT_NUM or seed or axis
+    terms = prompt_terms(plus or [], minus or [])
     if from_picture and (settings_changed or start_changed or others_changed):
         raise UserError(
             "--from",
@@ -133,7 +142,7 @@ def generate(
 
         loaded = load(model or DEFAULT_MODEL)
         if loaded.config.network.kind == "perceptron":
-            if prompts or start_changed or negative or truncate or film or axis:
+            if prompts or start_changed or negative or terms or truncate or film or axis:
                 raise UserError(
                     f"model {loaded.source}",
                     "draws points without text: it takes no prompt, start, film or second model",
@@ -147,12 +156,12 @@ def generate(
         weaker = None if autoguidance is None else load(autoguidance)
         with plain_warnings():
             settings = loaded.settings(
-                prompts or "", num, seed, negative, truncate, weaker, begin, axes, **sampling
+                prompts or "", num, seed, negative, truncate, weaker, begin, axes, terms, **sampling
             )
     singles = [] if folder is None else _single_names(target, len(settings))
     for name in singles:
         check_out_file(name, overwrite)
-    pictures, frames = _draw(loaded, settings, filmed=film is not None)
+    pictures, frames = draw_watched(loaded, settings, filmed=film is not None)
     for number, name in enumerate(singles):
         pictures.save(name, only=number)
     pictures.save(target, only)
@@ -240,25 +249,50 @@ def _repeat(
     return loaded, settings, only
 
 
-def _draw(
-    model: "Model", settings: "Sequence[PictureSettings]", filmed: bool
+def prompt_terms(plus: list[str], minus: list[str]) -> "list[Term]":
+    """The terms of `--plus` and `--minus`, each a prompt with a weight after a colon, or 1.
+
+    UserError: a weight that is not above 0 and at most 10.
+    """
+    from imagespace.pipeline.settings import Term
+
+    terms = []
+    for sign, texts in ((1, plus), (-1, minus)):
+        for text in texts:
+            prompt, colon, number = text.rpartition(":")
+            try:
+                weight = float(number) if colon else 1.0
+            except ValueError:  # a colon of the prompt's own
+                prompt, colon, weight = text, "", 1.0
+            if not 0 < weight <= 10:
+                raise UserError(
+                    f"weight {weight:g} of {prompt!r}",
+                    "must be above 0, up to 10",
+                    "Use --minus to take away, and :0.5 for half",
+                )
+            terms.append(Term(prompt=prompt if colon else text, weight=sign * weight))
+    return terms
+
+
+def draw_watched(
+    model: "Model", settings: "Sequence[PictureSettings]", filmed: bool = False
 ) -> tuple["Pictures", list[Any]]:
     """Walks all pictures, showing the first in a terminal and keeping the film's frames."""
     import numpy as np
 
     from imagespace.cli.preview import LivePreview
     from imagespace.pictures.film import film_frame
-    from imagespace.pipeline import LARGEST_BATCH, Pictures, pixels_to_image
+    from imagespace.pipeline import Pictures, batches, pixels_to_image
 
     preview, frames, parts = LivePreview(model), [], []
-    for start in range(0, len(settings), LARGEST_BATCH):
-        for step in model.steps(settings[start : start + LARGEST_BATCH]):
+    for number, batch in enumerate(batches(settings)):
+        for step in model.steps(batch):
             preview.show(step)
-            if filmed and start == 0:
+            if filmed and number == 0:
                 where, seen = (
                     [pixels_to_image(p) for p in model.pixels(x[:FILMED_PICTURES])]
                     for x in (step.x_t, step.x0_hat)
                 )
                 frames.append(film_frame(where, seen, f"step {step.index + 1}, t {step.t:.2f}"))
-        parts.append(model.pixels(step.x_next, settings[start].start))
+        parts.append(model.pixels(step.x_next, batch[0].start))
     return Pictures(np.concatenate(parts), list(settings)), frames

@@ -32,10 +32,12 @@ def film_frame(
     return contact_sheet(pictures, labels, 2 if len(where) < 4 else 4)
 
 
-def save_film(path: Path, frames: Sequence[Image.Image]) -> None:
-    """Writes the frames as one animation that rests on its last."""
+def save_film(
+    path: Path, frames: Sequence[Image.Image], durations_ms: Sequence[int] | None = None
+) -> None:
+    """Writes the frames as one animation, each for its time; by default it rests on its last."""
     check_film_name(path)
-    durations = [FRAME_MS] * (len(frames) - 1) + [LAST_FRAME_MS]
+    durations = list(durations_ms or [FRAME_MS] * (len(frames) - 1) + [LAST_FRAME_MS])
     options: dict[str, Any] = {"lossless": True} if path.suffix.lower() == ".webp" else {}
     frames[0].save(
         path, save_all=True, append_images=list(frames[1:]), duration=durations, loop=0, **options

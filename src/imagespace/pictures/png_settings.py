@@ -15,7 +15,7 @@ def parameters_text(settings: list[dict[str, Any]], size: str) -> str:
     """The `parameters` text that popular image tools read: prompt, negative prompt, settings."""
     first = settings[0]
     sampling = first["sampling"]
-    prompts = list(dict.fromkeys(one["prompt"] for one in settings))
+    prompts = list(dict.fromkeys(map(_prompt_text, settings)))
     lines = ["; ".join(prompts)]
     if first["negative"]:
         lines.append(f"Negative prompt: {first['negative']}")
@@ -25,6 +25,17 @@ def parameters_text(settings: list[dict[str, Any]], size: str) -> str:
         f"Model: {first['model']}, Model hash: {first['model_sha256']}, Version: imagespace"
     )
     return "\n".join(lines)
+
+
+def _prompt_text(one: dict[str, Any]) -> str:
+    """A prompt, or several with their weights as those tools write them: `a AND b :0.5`."""
+    terms = [(term["prompt"], term["weight"]) for term in one.get("terms", ())]
+    own, towards = 1.0, one.get("towards")
+    if towards is not None and towards["prompt"] != one["prompt"]:
+        own -= towards["share"]
+        terms.insert(0, (towards["prompt"], towards["share"]))
+    first = one["prompt"] if own == 1 else f"{one['prompt']} :{own:g}"
+    return " AND ".join([first, *(f"{prompt} :{weight:g}" for prompt, weight in terms)])
 
 
 def save_png(

@@ -10,8 +10,9 @@ from imagespace.pipeline.loading import (
     shipped_autoencoders,
     shipped_models,
 )
-from imagespace.pipeline.model import LARGEST_BATCH, Model
-from imagespace.pipeline.settings import PictureSettings, PromptWarning, SamplingOptions
+from imagespace.pipeline.model import LARGEST_BATCH, Model, batches
+from imagespace.pipeline.morph import Stop, morph_settings
+from imagespace.pipeline.settings import PictureSettings, PromptWarning, SamplingOptions, Term
 from imagespace.pipeline.start import Start, start_from
 
 __all__ = [
@@ -23,11 +24,15 @@ __all__ = [
     "PromptWarning",
     "SamplingOptions",
     "Start",
+    "Stop",
+    "Term",
     "autoencoder_file",
+    "batches",
     "from_pixels",
     "load",
     "load_autoencoder_by_name",
     "model_file",
+    "morph_settings",
     "pixels_to_image",
     "shipped_autoencoders",
     "shipped_models",

@@ -14,6 +14,7 @@ from torch import Tensor
 from imagespace.pictures.contact_sheet import contact_sheet
 from imagespace.pictures.png_settings import save_png
 from imagespace.pipeline.settings import PictureSettings
+from imagespace.pipeline.strip import strip
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,14 @@ class Pictures:
         return (self[index] for index in range(len(self)))
 
     def grid(self) -> Image.Image:
-        """All pictures in one labelled sheet; a single picture stands alone."""
+        """All pictures in one labelled sheet, a morph as a strip; a single picture stands alone."""
         if len(self) == 1:
             return self[0]
-        prompts = [settings.prompt for settings in self.settings]
+        if any(s.towards is not None for s in self.settings):
+            return strip(list(self), self.settings)
+        prompts = [s.formula for s in self.settings]
         num_prompts = len(set(prompts))
-        labels = [f"seed {s.seed}" if num_prompts == 1 else s.prompt for s in self.settings]
+        labels = [f"seed {s.seed}" if num_prompts == 1 else s.formula for s in self.settings]
         # A prompt's pictures stay side by side, up to eight a row; one prompt makes a square.
         per_prompt = len(self) // num_prompts
         square = math.ceil(len(self) ** 0.5)

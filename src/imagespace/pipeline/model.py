@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import groupby
 from typing import Literal, Unpack, get_args
 
 import numpy as np
@@ -13,12 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imagespace.checkpoints import ModelConfig
+from imagespace.diffusion.composition import Composition
 from imagespace.diffusion.denoiser import Denoiser, NetworkDenoiser
 from imagespace.diffusion.guidance import Guidance
 from imagespace.diffusion.inpainting import Inpainting
 from imagespace.diffusion.inversion import InverseDDIM, inversion_times
 from imagespace.diffusion.likelihood import Likelihood, likelihood, random_signs
 from imagespace.diffusion.samplers import DDIM, Noise, Step, walk
+from imagespace.diffusion.slerp import slerp
 from imagespace.diffusion.spacing import step_times, times_from
 from imagespace.errors import UserError
 from imagespace.networks.autoencoder import Autoencoder
@@ -38,6 +41,7 @@ from imagespace.pipeline.settings import (
     PictureSettings,
     PromptWarning,
     SamplingOptions,
+    Term,
     sampling_config,
 )
 from imagespace.pipeline.start import Start, start_tensors
@@ -135,15 +139,17 @@ class Model:
         weaker: "Model | None" = None,
         start: Start | None = None,
         axes: Mapping[str, float] | None = None,
+        terms: Sequence[Term] = (),
         **sampling: Unpack[SamplingOptions],
     ) -> list[PictureSettings]:
         """The settings of `num` pictures for each prompt; picture i of a prompt has seed + i.
 
         `weaker` guides away from that model's answers (autoguidance), `negative` from those to
-        another prompt. `axes` are turned so far, in units (`imagespace axes find`). Words that
-        cannot be read are named in a warning. Errors: UserError for a prompt without a readable
-        word or, unless `truncate`, beyond the model's tokens; for an unknown axis; for an
-        impossible value; for a prompt or guidance that the model has no way to follow.
+        another prompt; `terms` are added to each prompt or taken from it. `axes` are turned so far,
+        in units (`imagespace axes find`). Words that cannot be read are named in a warning. Errors:
+        UserError for a prompt without a readable word or, unless `truncate`, beyond the model's
+        tokens; for an unknown axis; for an impossible value; for a prompt or guidance that the
+        model has no way to follow.
         """
         if num < 1:
             raise UserError(f"num {num}", "at least one picture must be drawn", "Use 1 or more")
@@ -154,8 +160,11 @@ class Model:
         if not prompts:
             raise UserError("prompt", "there is none", 'Give at least one: "a fish"')
         self._check_guidance(prompts, negative, weaker, merged.guidance)
-        for text in dict.fromkeys([*prompts, *([negative] if negative else [])]):
-            self._check_prompt(text, truncate)
+        further = [term.prompt for term in terms] + ([negative] if negative else [])
+        without_words = start is not None and start.inverted_prompt == ""
+        for text in dict.fromkeys([*prompts, *further]):
+            if text or not without_words:  # found under no words, redrawn under none
+                self._check_prompt(text, truncate)
         if start is not None and start.inverted_prompt is not None:
             if start.inverted_prompt:
                 self._check_prompt(start.inverted_prompt, truncate)
@@ -178,6 +187,7 @@ class Model:
                 weaker_sha256="" if weaker is None else weaker.sha256,
                 start=start,
                 axes=turned,
+                terms=tuple(terms),
                 sampling=merged,
                 num_threads=torch.get_num_threads(),
             )
@@ -195,11 +205,12 @@ class Model:
         weaker: "Model | None" = None,
         start: Start | None = None,
         axes: Mapping[str, float] | None = None,
+        terms: Sequence[Term] = (),
         **sampling: Unpack[SamplingOptions],
     ) -> Pictures:
         """Draws `num` pictures for each prompt; warnings and errors as in `settings`."""
         chosen = self.settings(
-            prompt, num, seed, negative, truncate, weaker, start, axes, **sampling
+            prompt, num, seed, negative, truncate, weaker, start, axes, terms, **sampling
         )
         return self.draw(chosen)
 
@@ -213,11 +224,12 @@ class Model:
         weaker: "Model | None" = None,
         start: Start | None = None,
         axes: Mapping[str, float] | None = None,
+        terms: Sequence[Term] = (),
         **sampling: Unpack[SamplingOptions],
     ) -> Iterator[Step]:
         """Yields every `Step` of the walk of `num` pictures; tensors [num, C, H, W]."""
         chosen = self.settings(
-            prompt, num, seed, negative, truncate, weaker, start, axes, **sampling
+            prompt, num, seed, negative, truncate, weaker, start, axes, terms, **sampling
         )
         return self.steps(chosen)
 
@@ -247,27 +259,23 @@ class Model:
         if isinstance(self.config.network, PerceptronConfig):
             raise UserError(self.source, "draws points, not pictures", "Use model.sample(num)")
         parts = []
-        for start in range(0, len(settings), LARGEST_BATCH):
-            for step in self.steps(settings[start : start + LARGEST_BATCH]):  # noqa: B007
+        for batch in batches(settings):
+            for step in self.steps(batch):  # noqa: B007
                 pass
-            parts.append(self.pixels(step.x_next, settings[start].start))
+            parts.append(self.pixels(step.x_next, batch[0].start))
         return Pictures(np.concatenate(parts), list(settings))
 
     def steps(self, settings: Sequence[PictureSettings]) -> Iterator[Step]:
         """The walk of one batch; all pictures share their sampling, start and weaker model."""
         first = settings[0]
         sampling = first.sampling
-        for s in settings:
-            shared = (first.start, first.weaker, first.axes)
-            if s.sampling != sampling or (s.start, s.weaker, s.axes) != shared:
-                raise ValueError("one walk has one sampler, guidance, start, axes and length")
-        shape = self.config.network.sample_shape
-        seeds = [s.seed for s in settings]
+        if any(s.walk != first.walk for s in settings):
+            raise ValueError("one walk has one sampler, guidance, start, axes and number of steps")
 
         def noise(index: int) -> Tensor:
-            return torch.stack([picture_noise(shape, s, "step", [0], index)[0] for s in seeds])
+            return self._noise(settings, "step", index)
 
-        eps = torch.stack([picture_noise(shape, s, "start", [0])[0] for s in seeds])
+        eps = self._noise(settings, "start")
         denoiser = self.guided(settings)
         if first.axes:
             denoiser = self._steered(settings, denoiser)
@@ -302,15 +310,16 @@ class Model:
         x_0 = x_0.expand(eps.shape)
         if start.inverted_prompt is not None:
             times = inversion_times(sampling.num_steps, self.schedule)
-            entry = torch.tensor(times[-1])
-            under = self.denoiser([start.inverted_prompt] * len(settings))
-            x_t = self.schedule.add_noise(x_0, eps, entry)
-            # What the model leaves out of the picture there is given back at the end.
-            missed = x_0 - under(x_t, entry)
-            for step in walk(under, x_t, times[::-1], InverseDDIM(), noise):
-                x_t = step.x_next
+            x_t, missed = self._inverted([(start, s.seed) for s in settings], times)
+            ends = [(s.towards.start, s.towards.seed) for s in settings if s.towards is not None]
+            if ends:
+                there, missed_there = self._inverted(ends, times)
+                share = torch.tensor([s.share for s in settings])
+                x_t = slerp(x_t, there, share)
+                missed = torch.lerp(missed, missed_there, share.view(-1, *[1] * (eps.dim() - 1)))
             for step in walk(denoiser, x_t, times, DDIM(), noise):
                 if step.index + 1 == step.num_steps:
+                    entry = torch.tensor(times[-1])
                     step = replace(step, x_next=denoiser(step.x_next, entry) + missed)
                 yield step
             return
@@ -320,6 +329,50 @@ class Model:
         if mask is not None:
             denoiser = Inpainting(denoiser, x_0, mask)
         yield from walk(denoiser, x_t, times, sampling.build_sampler(), noise)
+
+    def _inverted(
+        self, starts: Sequence[tuple[Start | None, int]], times: list[float]
+    ) -> tuple[Tensor, Tensor]:
+        """The noises that redraw pictures, and what the model leaves out of each, [B, ...].
+
+        A picture that stands several times with one seed is inverted once.
+        """
+        distinct = dict.fromkeys(starts)
+        found: dict[tuple[Start | None, int], tuple[Tensor, Tensor]] = {}
+        entry = torch.tensor(times[-1])
+        for start in dict.fromkeys(start for start, _ in distinct):
+            assert start is not None
+            assert start.inverted_prompt is not None
+            seeds = [seed for own, seed in distinct if own == start]
+            x_0, _ = self.start_samples(start)
+            eps = torch.stack([picture_noise(x_0.shape, seed, "start", [0])[0] for seed in seeds])
+            x_0 = x_0.expand(eps.shape)
+            under = self.denoiser([start.inverted_prompt] * len(seeds))
+            x_t = self.schedule.add_noise(x_0, eps, entry)
+            # What the model leaves out of the picture there is given back at the end.
+            missed = x_0 - under(x_t, entry)
+            for step in walk(under, x_t, times[::-1], InverseDDIM(), _no_noise):
+                x_t = step.x_next
+            for row, seed in enumerate(seeds):
+                found[start, seed] = x_t[row], missed[row]
+        return (
+            torch.stack([found[start][0] for start in starts]),
+            torch.stack([found[start][1] for start in starts]),
+        )
+
+    def _noise(self, settings: Sequence[PictureSettings], stream: str, *numbers: int) -> Tensor:
+        """The noise of each picture, [B, ...]; between two stops, on the arc between theirs."""
+        shape = self.config.network.sample_shape
+
+        def of(seeds: list[int]) -> Tensor:
+            return torch.stack([picture_noise(shape, s, stream, [0], *numbers)[0] for s in seeds])
+
+        seeds = [s.seed for s in settings]
+        ends = [s.seed if s.towards is None else s.towards.seed for s in settings]
+        if seeds == ends:
+            return of(seeds)
+        shares = [s.share if s.seed != end else 0.0 for s, end in zip(settings, ends, strict=True)]
+        return slerp(of(seeds), of(ends), torch.tensor(shares))
 
     def denoiser(self, prompts: Sequence[str]) -> NetworkDenoiser:
         """The model's own answer under one prompt for each picture of a batch, unguided."""
@@ -333,13 +386,12 @@ class Model:
 
     def guided(self, settings: Sequence[PictureSettings]) -> Denoiser:
         """The denoiser that a batch is drawn with: the prompts, guided away from what is worse."""
-        first, prompts = settings[0], [s.prompt for s in settings]
-        good = self.denoiser(prompts)
+        first, good = settings[0], self._composed(settings)
         sampling = first.sampling
         if sampling.guidance == 1:
             return good
         if first.weaker:
-            bad = _weaker_model(first.weaker, first.weaker_sha256).denoiser(prompts)
+            bad = _weaker_model(first.weaker, first.weaker_sha256)._composed(settings)
         else:
             bad = self.denoiser([s.negative for s in settings])
         interval, rescale = sampling.guidance_interval, sampling.guidance_rescale
@@ -379,6 +431,17 @@ class Model:
             if value:
                 uses.append(AxisUse(name=name, value=value, sha256=axis.sha256))
         return tuple(uses)
+
+    def _composed(self, settings: Sequence[PictureSettings]) -> Denoiser:
+        """The answer under each picture's prompt, or under several by their weights."""
+        weights = [list(s.weights.items()) for s in settings]
+        if all(own == [(s.prompt, 1.0)] for own, s in zip(weights, settings, strict=True)):
+            return self.denoiser([s.prompt for s in settings])
+        most = max(map(len, weights))
+        padded = [own + [("", 0.0)] * (most - len(own)) for own in weights]
+        parts = [self.denoiser([own[k][0] for own in padded]) for k in range(most)]
+        shares = torch.tensor([[own[k][1] for own in padded] for k in range(most)])
+        return Composition(parts, shares, self.denoiser([""] * len(settings)))
 
     def prompted(
         self, prompt: str = "", negative: str = "", **sampling: Unpack[SamplingOptions]
@@ -507,6 +570,18 @@ def _in_parts(
     """`change` of x [B, ...], a bounded number of pixels at once."""
     size = max(1, _LARGEST_PIXELS // (picture_shape[1] * picture_shape[2]))
     return torch.cat([change(part) for part in x.split(size)])
+
+
+def batches(settings: Sequence[PictureSettings]) -> Iterator[list[PictureSettings]]:
+    """Runs of settings that one walk can draw, in order, of at most LARGEST_BATCH each."""
+    for _, same in groupby(settings, key=lambda s: s.walk):
+        run = list(same)
+        for start in range(0, len(run), LARGEST_BATCH):
+            yield run[start : start + LARGEST_BATCH]
+
+
+def _no_noise(index: int) -> Tensor:
+    raise AssertionError("the way back to a picture's noise draws none")
 
 
 @lru_cache(maxsize=2)

@@ -28,6 +28,26 @@ class SamplingOptions(TypedDict, total=False):
     eta: float | None
 
 
+class Term(BaseModel):
+    """A further prompt: `weight` times what it changes is added; below 0 it is taken away."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prompt: str
+    weight: float = Field(ge=-100, le=100)
+
+
+class Towards(BaseModel):
+    """The other stop of a picture between two, which lies at `share` of the way there."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prompt: str
+    seed: int = Field(ge=0, lt=2**63)
+    start: Start | None = None
+    share: float = Field(gt=0, lt=1)
+
+
 class PictureSettings(BaseModel):
     """All that one picture depends on; a PNG carries it, so that the picture can be drawn again."""
 
@@ -43,8 +63,46 @@ class PictureSettings(BaseModel):
     weaker_sha256: str = ""
     start: Start | None = None
     axes: tuple[AxisUse, ...] = ()
+    terms: tuple[Term, ...] = ()
+    towards: Towards | None = None
     sampling: SamplingConfig
     num_threads: int = Field(1, ge=1, le=1024)
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """How much each prompt weighs: 1 for a prompt alone, 1 - s and s between two."""
+        weights = {self.prompt: 1.0}
+        if self.towards is not None and self.towards.prompt != self.prompt:
+            share = self.towards.share
+            weights = {self.prompt: 1 - share, self.towards.prompt: share}
+        for term in self.terms:
+            weights[term.prompt] = weights.get(term.prompt, 0.0) + term.weight
+        return weights
+
+    @property
+    def share(self) -> float:
+        """How far along the way to another stop it lies; 0 if it is none between two."""
+        return 0.0 if self.towards is None else self.towards.share
+
+    @property
+    def walk(self) -> tuple[object, ...]:
+        """What all pictures of one walk have in common.
+
+        A stop and the pictures between two stand apart, so that a stop's last bits are those of the
+        same picture drawn alone.
+        """
+        end = None if self.towards is None else self.towards.start
+        return self.sampling, self.start, self.weaker, self.axes, self.towards is None, end
+
+    @property
+    def formula(self) -> str:
+        """The prompt with its terms, as "river + fire - 0.5 water"."""
+        words = [self.prompt]
+        for term in self.terms:
+            size = abs(term.weight)
+            scale = "" if size == 1 else f"{size:g} "
+            words.append(f"{'-' if term.weight < 0 else '+'} {scale}{term.prompt}")
+        return " ".join(words)
 
 
 def sampling_config(own: SamplingConfig, changes: SamplingOptions) -> SamplingConfig:

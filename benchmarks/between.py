@@ -1,0 +1,90 @@
+"""Is what lies between two pictures a picture? Cross-fade against the walk from blended noise.
+
+Ends are drawn from two seeds under each prompt; the middle of each pair is made three ways. How
+near it is to real glyphs is 1 - cosine to the nearest of the training pictures, in the features of
+the image-text space; real pictures that were not trained on are the measure of what is near.
+
+Run: python benchmarks/between.py --data data/glyphs --figure between.png
+"""
+
+import argparse
+import platform
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+import imagespace
+from imagespace.evaluation.image_text_space import ImageTextSpace
+from imagespace.evaluation.space_training import space_of
+from imagespace.pictures.contact_sheet import contact_sheet
+from imagespace.pictures.folder import read_folder
+from imagespace.pipeline import Stop, from_pixels, morph_settings, pixels_to_image, to_pixels
+from imagespace.text.vectors import load_text_encoder
+
+PROMPTS = ("fish", "bird", "tree", "water", "fire", "horse")
+SEEDS = (0, 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="the folder of glyphs")
+    parser.add_argument("--num-training", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--figure", type=Path, help="PNG: a cross-fade above a morph")
+    args = parser.parse_args()
+    model = imagespace.load("glyphs")
+    pictures = read_folder(args.data, 128, 1)
+    space = space_of(pictures, load_text_encoder())
+    random = np.random.default_rng(0)
+    training = np.sort(random.choice(pictures.indices("train"), args.num_training, replace=False))
+    unseen = np.sort(random.choice(pictures.indices("validation"), 200, replace=False))
+    real = unit(space, pictures.pixels[training])
+    print(f"real, not trained on: {distances(space, pictures.pixels[unseen], real)}")
+    settings = {"num_steps": args.steps, "sampler": "ddim"}
+    walked, faded, ends = [], [], []
+    for prompt in PROMPTS:
+        stops = [Stop(prompt, seed) for seed in SEEDS]
+        first, middle, last = model.draw(morph_settings(model, stops, 3, **settings)).pixels
+        walked.append(middle)
+        ends += [first, last]
+        faded.append(faded_at(first, last, 0.5))
+    for name, found in (("ends", ends), ("cross-fade", faded), ("walk", walked)):
+        print(f"{name}: {distances(space, np.stack(found), real)}")
+    if args.figure:
+        draw_figure(model, args.figure, settings)
+    print(f"torch {torch.__version__}, {platform.system()} on {platform.machine()}")
+
+
+def faded_at(first: NDArray[np.uint8], last: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
+    """The two pictures [H, W, C] mixed in pixels."""
+    a, b = from_pixels(first[None]), from_pixels(last[None])
+    return to_pixels(torch.lerp(a, b, share))[0]
+
+
+def unit(space: ImageTextSpace, pixels: NDArray[np.uint8]) -> torch.Tensor:
+    return torch.nn.functional.normalize(torch.from_numpy(space(pixels)), dim=1)
+
+
+def distances(space: ImageTextSpace, pixels: NDArray[np.uint8], real: torch.Tensor) -> str:
+    nearest = 1 - (unit(space, pixels) @ real.T).amax(dim=1)
+    error = float(nearest.std()) / len(nearest) ** 0.5
+    return f"{float(nearest.mean()):.3f} +- {error:.3f} from the nearest training picture"
+
+
+def draw_figure(model: imagespace.Model, path: Path, settings: dict[str, object]) -> None:
+    """Seven pictures from a fish to a bird: in pixels above, through the noise below."""
+    stops = [Stop("fish", 0), Stop("bird", 7)]
+    drawn = model.draw(morph_settings(model, stops, 7, **settings))  # type: ignore[arg-type]
+    first, last = drawn.pixels[0], drawn.pixels[-1]
+    images: list[Image.Image] = [
+        pixels_to_image(faded_at(first, last, number / 6)) for number in range(7)
+    ]
+    labels = ["cross-fade", *[""] * 6, "morph", *[""] * 6]
+    contact_sheet([*images, *drawn], labels, 7).save(path)
+
+
+if __name__ == "__main__":
+    main()

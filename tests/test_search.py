@@ -1,0 +1,85 @@
+"""What a search finds is what a product of all vectors finds."""
+
+import numpy as np
+import pytest
+import torch
+
+from imagespace.errors import UserError
+from imagespace.evaluation.image_text_space import ImageTextNetwork, ImageTextSpace
+from imagespace.evaluation.search import Search
+from imagespace.pictures.folder import read_folder
+from imagespace.text.vectors import load_text_encoder
+
+
+@pytest.fixture(scope="module")
+def pictures(shapes_folder):
+    return read_folder(shapes_folder, 16, 1)
+
+
+class KnownSpace(ImageTextSpace):
+    """A space whose answers are known: a caption lies where the first picture of it lies."""
+
+    def embed_pictures(self, pixels):
+        ink = torch.from_numpy(255.0 - pixels).float().flatten(1)
+        return torch.nn.functional.normalize(ink, dim=1)
+
+    def embed_captions(self, captions):
+        return torch.cat([self.embed_pictures(self.first_of[caption]) for caption in captions])
+
+
+@pytest.fixture(scope="module")
+def space(pictures):
+    encoder = load_text_encoder()
+    space = KnownSpace(ImageTextNetwork(1, encoder.width), encoder, 1, pictures.key, "known")
+    first_of = {}
+    for row, caption in enumerate(pictures.captions):
+        first_of.setdefault(caption, np.array(pictures.pixels[row : row + 1]))
+    object.__setattr__(space, "first_of", first_of)
+    return space
+
+
+@pytest.fixture(scope="module")
+def index(space, pictures, tmp_path_factory):
+    return Search(space, pictures, tmp_path_factory.mktemp("vectors"))
+
+
+def test_a_picture_is_its_own_nearest(index, space, pictures):
+    for row in (0, 17, 42):
+        vector = space.embed_pictures(np.array(pictures.pixels[row : row + 1]))[0]
+        found = index.nearest_pictures(vector, 3)
+        assert found.scores[0] == pytest.approx(1, abs=1e-5)
+        # A drawing that occurs twice may stand in its place.
+        assert np.array_equal(pictures.pixels[found.rows[0]], pictures.pixels[row])
+
+
+def test_words_find_in_the_order_of_the_product(index, space, pictures):
+    found = index.nearest_pictures(index.words("a square; shape"), 10)
+    assert pictures.captions[found.rows[0]] == "a square; shape"
+    vector = space.embed_captions(["a square; shape"])[0]
+    product = (space.embed_pictures(np.array(pictures.pixels)) @ vector).tolist()
+    by_hand = sorted(range(len(product)), key=lambda row: -product[row])[:10]
+    assert found.scores == pytest.approx([product[row] for row in by_hand])
+    assert [product[row] for row in found.rows] == pytest.approx(found.scores)
+
+
+def test_the_nearest_caption_of_a_picture_is_its_own(index, space, pictures):
+    row = pictures.captions.index("a cross; shape")
+    vector = space.embed_pictures(np.array(pictures.pixels[row : row + 1]))[0]
+    found = index.nearest_captions(vector, 9)
+    assert index.captions[found.rows[0]] == "a cross; shape"
+    assert len(found.rows) == 4  # there are no more
+
+
+def test_vectors_are_computed_once(space, pictures, tmp_path):
+    first = Search(space, pictures, tmp_path)
+    asked = []
+    again = Search(space, pictures, tmp_path, lambda done, total: asked.append(done))
+    assert asked == []
+    assert torch.equal(first.picture_vectors, again.picture_vectors)
+
+
+def test_bad_queries_are_one_line(index, refusal):
+    with pytest.raises(UserError, match="prompt is empty"):
+        index.words(" ")
+    assert "there is no such picture" in refusal("search", "nowhere.png")
+    assert "from 1 to" in refusal("search", "fish", "--num", 0)
