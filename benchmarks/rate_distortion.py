@@ -25,7 +25,7 @@ from imagespace.pictures.fidelity import LARGEST_PSNR_DB, psnr, ssim
 from imagespace.pictures.folder import read_folder
 from imagespace.pipeline import from_pixels, load_autoencoder_by_name, pixels_to_image, to_pixels
 
-STEPS = (8.0, 5.6, 4.0, 2.8, 2.0, 1.4, 1.0, 0.7, 0.5, 0.35, 0.25, 0.12, 0.06)
+STEPS = (2.8, 2.0, 1.4, 1.0, 0.7, 0.5, 0.35, 0.25, 0.12, 0.06)
 QUALITIES = (1, 2, 4, 6, 8, 10, 14, 18, 24, 30, 40, 50, 60, 70, 80, 90, 95)
 LARGEST_LEVEL = 400
 COLOURS = {  # Okabe and Ito, told apart by every eye
@@ -122,7 +122,7 @@ def draw_curves(curves: dict[str, list[Point]], path: Path) -> None:
         axis.set_xscale("log")
         axis.set_xlabel("bytes a picture")
         axis.set_ylabel(name)
-        ticks = [t for t in (25, 50, 100, 200, 400, 800, 1600, 3200, 6400) if _within(t, curves)]
+        ticks = [t for t in (25, 100, 400, 1600, 6400, 25600) if _within(t, curves)]
         axis.set_xticks(ticks, [f"{t:,}" for t in ticks])
         axis.minorticks_off()
         axis.grid(alpha=0.25)
@@ -221,10 +221,14 @@ def main() -> None:
         if kind != "JPEG file"
     }
     chosen = range(0, len(pixels), max(1, len(pixels) // arguments.shown))[: arguments.shown]
-    sheet = {
-        kind: [(kept[kind][k][1][row], float(kept[kind][k][0][row])) for row in chosen]
-        for kind, k in nearest.items()
-    }
+    half = int(np.argmin([abs(np.log(2 * s.mean() / target)) for s, _ in kept["autoencoder"]]))
+    sheet = {}
+    for name, kind, k in [
+        ("autoencoder\nat half of that", "autoencoder", half),
+        *((kind, kind, k) for kind, k in nearest.items()),
+    ]:
+        sizes, copies = kept[kind][k]
+        sheet[name] = [(copies[row], float(sizes[row])) for row in chosen]
     path = arguments.out.with_name(arguments.out.name + "-pictures.png")
     draw_pictures([pixels[row] for row in chosen], sheet, path)
 

@@ -85,11 +85,11 @@ def test_psnr_and_ssim_of_known_pictures():
 
 
 def test_it_learns_the_shapes_and_whitens_their_latents(run_config, pictures, tmp_path):
-    config = longer(run_config, 4_000)
+    config = longer(run_config, 1_600)
     run = finish(config, pictures, tmp_path / "run")
     first, last = metrics(run)[0], metrics(run)[-1]
-    assert last["psnr"] > first["psnr"] + 10
-    assert last["ssim"] > 0.7
+    assert last["psnr"] > first["psnr"] + 4
+    assert last["ssim"] > first["ssim"] + 0.2
     autoencoder, _ = load_autoencoder_by_name(run)
     rows = pictures.indices("train")
     latents = autoencoder.encode(from_pixels(pictures.pixels[rows]))

@@ -150,7 +150,9 @@ def recipe(name: str, budget: Budget, seed: int = 0) -> RunConfig:
     """The configuration of a named recipe under a budget, or its own; UserError if unknown."""
     if name not in RECIPES:
         raise UserError(
-            f"recipe {name!r}", "there is no such recipe", f"Use one of {', '.join(RECIPES)}"
+            f"recipe {name!r}",
+            "there is no such recipe",
+            f"Use one of {', '.join([*RECIPES, 'autoencoder'])}",
         )
     if all(value is None for value in budget.values()):
         budget = DEFAULT_BUDGETS[name]
