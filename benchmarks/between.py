@@ -1,6 +1,7 @@
-"""Is what lies between two pictures a picture? Cross-fade against the walk from blended noise.
+"""Is what lies between two pictures a picture? Pixels, latents and the walk from blended noise.
 
-Ends are drawn from two seeds under each prompt; the middle of each pair is made three ways. How
+Ends are drawn from two seeds under each prompt; the middle of each pair is made in pixels,
+in an autoencoder's latents and by the walk. How
 near it is to real glyphs is 1 - cosine to the nearest of the training pictures, in the features of
 the image-text space; real pictures that were not trained on are the measure of what is near.
 
@@ -19,9 +20,17 @@ from PIL import Image
 import imagespace
 from imagespace.evaluation.image_text_space import ImageTextSpace
 from imagespace.evaluation.space_training import space_of
+from imagespace.networks.autoencoder import Autoencoder
 from imagespace.pictures.contact_sheet import contact_sheet
 from imagespace.pictures.folder import read_folder
-from imagespace.pipeline import Stop, from_pixels, morph_settings, pixels_to_image, to_pixels
+from imagespace.pipeline import (
+    Stop,
+    from_pixels,
+    load_autoencoder_by_name,
+    morph_settings,
+    pixels_to_image,
+    to_pixels,
+)
 from imagespace.text.vectors import load_text_encoder
 
 PROMPTS = ("fish", "bird", "tree", "water", "fire", "horse")
@@ -44,17 +53,20 @@ def main() -> None:
     real = unit(space, pictures.pixels[training])
     print(f"real, not trained on: {distances(space, pictures.pixels[unseen], real)}")
     settings = {"num_steps": args.steps, "sampler": "ddim"}
-    walked, faded, ends = [], [], []
+    autoencoder, _ = load_autoencoder_by_name("glyphs-autoencoder")
+    walked, faded, decoded, ends = [], [], [], []
     for prompt in PROMPTS:
         stops = [Stop(prompt, seed) for seed in SEEDS]
         first, middle, last = model.draw(morph_settings(model, stops, 3, **settings)).pixels
         walked.append(middle)
         ends += [first, last]
         faded.append(faded_at(first, last, 0.5))
-    for name, found in (("ends", ends), ("cross-fade", faded), ("walk", walked)):
+        decoded.append(decoded_at(autoencoder, first, last, 0.5))
+    middles = (("cross-fade", faded), ("latents", decoded), ("walk", walked))
+    for name, found in (("ends", ends), *middles):
         print(f"{name}: {distances(space, np.stack(found), real)}")
     if args.figure:
-        draw_figure(model, args.figure, settings)
+        draw_figure(model, autoencoder, args.figure, settings)
     print(f"torch {torch.__version__}, {platform.system()} on {platform.machine()}")
 
 
@@ -62,6 +74,15 @@ def faded_at(first: NDArray[np.uint8], last: NDArray[np.uint8], share: float) ->
     """The two pictures [H, W, C] mixed in pixels."""
     a, b = from_pixels(first[None]), from_pixels(last[None])
     return to_pixels(torch.lerp(a, b, share))[0]
+
+
+def decoded_at(
+    autoencoder: Autoencoder, first: NDArray[np.uint8], last: NDArray[np.uint8], share: float
+) -> NDArray[np.uint8]:
+    """The two pictures [H, W, C] mixed in the autoencoder's latents."""
+    with torch.no_grad():
+        a, b = (autoencoder.encode(from_pixels(each[None])) for each in (first, last))
+        return to_pixels(autoencoder.decode(torch.lerp(a, b, share)))[0]
 
 
 def unit(space: ImageTextSpace, pixels: NDArray[np.uint8]) -> torch.Tensor:
@@ -74,16 +95,21 @@ def distances(space: ImageTextSpace, pixels: NDArray[np.uint8], real: torch.Tens
     return f"{float(nearest.mean()):.3f} +- {error:.3f} from the nearest training picture"
 
 
-def draw_figure(model: imagespace.Model, path: Path, settings: dict[str, object]) -> None:
-    """Seven pictures from a fish to a bird: in pixels above, through the noise below."""
+def draw_figure(
+    model: imagespace.Model, autoencoder: Autoencoder, path: Path, settings: dict[str, object]
+) -> None:
+    """Seven pictures from a fish to a bird: in pixels, in latents, through the noise."""
     stops = [Stop("fish", 0), Stop("bird", 7)]
     drawn = model.draw(morph_settings(model, stops, 7, **settings))  # type: ignore[arg-type]
     first, last = drawn.pixels[0], drawn.pixels[-1]
+    shares = [number / 6 for number in range(7)]
     images: list[Image.Image] = [
-        pixels_to_image(faded_at(first, last, number / 6)) for number in range(7)
+        *(pixels_to_image(faded_at(first, last, share)) for share in shares),
+        *(pixels_to_image(decoded_at(autoencoder, first, last, share)) for share in shares),
+        *drawn,
     ]
-    labels = ["cross-fade", *[""] * 6, "morph", *[""] * 6]
-    contact_sheet([*images, *drawn], labels, 7).save(path)
+    labels = [label for name in ("cross-fade", "latents", "morph") for label in (name, *[""] * 6)]
+    contact_sheet(images, labels, 7).save(path)
 
 
 if __name__ == "__main__":
