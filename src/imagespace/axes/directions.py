@@ -40,6 +40,9 @@ def find_words(model: Model, pictures: PictureSet, words: tuple[str, str], name:
     x_0 = _samples(model, pictures, training_rows(pictures, MOST_PICTURES // 4))
     first, second = (activations(model, x_0, [word] * len(x_0)) for word in words)
     ways = [(b - a).mean(dim=0) for a, b in zip(first, second, strict=True)]
+    if not max(way.abs().max() for way in ways) > 1e-6:
+        said = f"{words[0]!r} and {words[1]!r}"
+        raise UserError(f"--words {said}", "are the same to this model", "Use others")
     meaning = f"from {words[0]!r} to {words[1]!r}; 1 is the whole difference"
     return _axis(model, pictures, name, torch.stack(ways), meaning)
 

@@ -32,4 +32,5 @@ def independent(scores: Tensor, seed: int = 0) -> Tensor:
 
 def _orthogonal(matrix: Tensor) -> Tensor:
     left, _, right = torch.linalg.svd(matrix)
-    return left @ right
+    nearest: Tensor = left @ right
+    return nearest

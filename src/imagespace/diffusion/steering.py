@@ -29,6 +29,10 @@ LEAST_VARIANCE = 1e-3
 # Of the mean of J M J^T's diagonal: attributes that cannot be moved apart are moved together.
 RIDGE = 1e-3
 
+# Noise share below which answers stand as they are: the network cleans what steering leaves, and
+# what is measured hardly moves any more (docs/axes.md).
+LAST_STEERED_SHARE = 0.1
+
 Measure = Callable[[Tensor], Tensor]
 """Takes samples [B, ...] to what is measured on them [B, K], differentiably."""
 
@@ -37,6 +41,8 @@ class Steering(Denoiser):
     """x0_hat moved so that `measure(x0_hat)` lies between two bounds of its time, [B, K] each.
 
     `lows` and `highs` [T, B, K] belong to falling `times` [T]; between them they are interpolated.
+    Below a noise share of 0.1 nothing is moved.
+
     An attribute that is moved has equal bounds, one that is held has some slack. `units` [K] scales
     the measures against one another. `are_pixels` says which covariance M is.
     """
@@ -58,6 +64,8 @@ class Steering(Denoiser):
 
     def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
         time = float(t.flatten()[0])
+        if float(self.schedule.noise_share(t.flatten()[0])) < LAST_STEERED_SHARE:
+            return self.denoiser(x_t, t)
         low, high = (interpolated(self.times, bound, time) for bound in self.bounds)
         x_0 = self.denoiser(x_t, t)
         # The walk runs in inference mode, whose tensors have no gradients.

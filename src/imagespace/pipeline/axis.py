@@ -104,7 +104,8 @@ def known_axes(folder: Path) -> list[str]:
 def stored_report(path: Path) -> str:
     """The JSON of the report that is kept with an axis, "" before there is one."""
     with safe_open(path, framework="pt") as file:
-        return (file.metadata() or {}).get("report", "")
+        report: str = (file.metadata() or {}).get("report", "")
+    return report
 
 
 def load_axis(folder: Path, name: str, model: str, model_sha256: str) -> Axis:
