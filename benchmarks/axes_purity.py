@@ -37,8 +37,7 @@ def main() -> None:
     found = purity(axis, pixels)
     for name, moved, drift in zip(found.attributes, found.moved, found.drift, strict=True):
         print(f"{name:<11} moved {moved:+.2f}  strayed {drift:.2f}")
-    print(f"rises at every value: {found.monotone:.0%} of {found.num_pictures} pictures")
-    print(f"largest leak: {found.leak:.2f}  ({time.perf_counter() - started:.0f} s)")
+    print(f"{found.summary}  ({time.perf_counter() - started:.0f} s)")
     if asked.strip is not None:
         shown = pixels[:, :: max(1, per_prompt)][:, :4]
         strip(shown, axis.name, asked.values).save(asked.strip)

@@ -1,22 +1,29 @@
 """Axes: attributes in closed form, steering of an exact denoiser, purity with a known leak."""
 
+import copy
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 import torch
 
-from imagespace.axes.finding import find_attribute
-from imagespace.axes.purity import purity_of
+from imagespace.axes.activations import activations
+from imagespace.axes.directions import components, find_examples, find_unnamed, find_words
+from imagespace.axes.finding import find_attribute, training_rows
+from imagespace.axes.ica import independent
+from imagespace.axes.identity import identity
+from imagespace.axes.purity import Purity, purity_of
 from imagespace.diffusion.exact import ExactGaussian
 from imagespace.diffusion.schedule import RectifiedFlow
 from imagespace.diffusion.steering import Steering
 from imagespace.errors import UserError
+from imagespace.networks.bottleneck import recorded, shifted
 from imagespace.pictures.attributes import measure
 from imagespace.pictures.folder import read_folder
 from imagespace.pictures.png_settings import read_settings
-from imagespace.pipeline import from_pixels
-from imagespace.pipeline.axis import Axis, parse_axes
+from imagespace.pipeline import Model, from_pixels
+from imagespace.pipeline.axis import Axis, load_axis, parse_axes, stored_report
 
 
 def log_odds(share: float) -> float:
@@ -82,7 +89,7 @@ def test_bounds_are_interpolated_between_the_times_of_the_walk():
     exact = ExactGaussian(RectifiedFlow(), torch.zeros(1), 1.0)
     steering = Steering(exact, lambda x: x, [1.0, 0.5, 0.1], (bound, bound), torch.ones(1), False)
     x_t = torch.tensor([[0.3]])
-    for t, wanted in ((1.0, 0.0), (0.75, 1.0), (0.3, 4.0), (0.0, 6.0)):
+    for t, wanted in ((1.0, 0.0), (0.75, 1.0), (0.3, 4.0), (0.1, 6.0)):
         assert steering(x_t, torch.tensor(t)).item() == pytest.approx(wanted, abs=0.011)
 
 
@@ -133,6 +140,162 @@ def test_an_axis_moves_its_attribute_by_the_value_and_others_within_the_slack(tu
     assert moves[:, 1:].abs().max() < 0.15 + 0.1
 
 
+def wordy(model):
+    """A copy whose blocks do something: those of a new network are the identity."""
+    network = copy.deepcopy(model.network)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        torch.nn.init.normal_(network.modulation.weight, std=0.1)
+    return Model(model.config, network, model.encoder, model.sha256, model.source)
+
+
+def test_the_bottleneck_is_moved_by_the_shift_and_by_nothing_after(tiny_model):
+    network, shape = tiny_model.network, tiny_model.config.network.sample_shape
+    x_t = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
+    denoiser, t = tiny_model.denoiser(["a disc", "a square"]), torch.tensor(0.5)
+    with torch.no_grad(), recorded(network) as seen:
+        before = denoiser(x_t, t)
+        width = seen[0].shape[1:]
+        shift = torch.randn(width, generator=torch.Generator().manual_seed(1))
+        with shifted(network, shift), recorded(network) as inside:
+            moved = denoiser(x_t, t)
+        after = denoiser(x_t, t)
+    assert width[0] == tiny_model.config.network.num_patches
+    torch.testing.assert_close(inside[0], seen[0] + shift)
+    assert torch.equal(after, before)
+    assert not torch.equal(moved, before)
+    with torch.no_grad():
+        torch.testing.assert_close(denoiser(x_t, t), before, atol=0, rtol=0)
+    assert not any(block._forward_hooks for block in network.blocks)
+
+
+def test_the_words_axis_at_one_takes_the_bottleneck_from_one_word_to_the_other(
+    turnable, shapes_folder, tmp_path
+):
+    model, _ = turnable
+    model = wordy(model)
+    pictures = read_folder(shapes_folder, 16, 1)
+    axis = find_words(model, pictures, ("a disc", "a square"), "disc-square")
+    axis.save(tmp_path / "axes" / "disc-square.safetensors")
+    loaded = load_axis(tmp_path / "axes", "disc-square", model.source, model.sha256)
+    assert loaded.sha256 == axis.sha256
+    assert axis.direction is not None
+    assert loaded.direction is not None
+    assert torch.equal(loaded.direction, axis.direction)
+    x_0 = from_pixels(np.ascontiguousarray(pictures.pixels[training_rows(pictures, 64)]))
+    # The mean of the bottleneck under the one word, moved by 1, is the mean under the other.
+    first = activations(model, x_0, ["a disc"] * 64)
+    second = activations(model, x_0, ["a square"] * 64)
+    for way, a, b in zip(axis.direction, first, second, strict=True):
+        assert way.abs().max() > 1e-3
+        torch.testing.assert_close(a.mean(dim=0) + way, b.mean(dim=0), atol=1e-4, rtol=1e-3)
+    with pytest.raises(UserError, match="the same to this model"):
+        find_words(model, pictures, ("a disc", "a disc"), "same")
+    plain = model.generate("a disc", 1, num_steps=2).pixels
+    turned = model.generate("a disc", 1, num_steps=2, axes={"disc-square": 2}).pixels
+    assert not np.array_equal(plain, turned)
+    assert np.array_equal(plain, model.generate("a disc", 1, num_steps=2).pixels)
+
+
+def test_examples_point_from_the_first_to_the_second_in_standard_deviations(
+    turnable, shapes_folder, tmp_path
+):
+    model, _ = turnable
+    pictures = read_folder(shapes_folder, 16, 1)
+    halves = []
+    for name in ("square", "line"):
+        rows = [i for i, caption in enumerate(pictures.captions) if name in caption]
+        halves.append(dataclasses.replace(pictures, pixels=pictures.pixels[rows], captions=rows))
+    axis = find_examples(model, pictures, (halves[0], halves[1]), "square-line")
+    back = find_examples(model, pictures, (halves[1], halves[0]), "line-square")
+    assert axis.direction is not None
+    assert back.direction is not None
+    torch.testing.assert_close(axis.direction, -back.direction, atol=1e-5, rtol=1e-4)
+    # One unit is one standard deviation of the projection, whatever the two sets.
+    rows = pictures.indices("train")
+    x_0 = from_pixels(np.ascontiguousarray(pictures.pixels[rows]))
+    for way, seen in zip(axis.direction, activations(model, x_0, [""] * len(rows)), strict=True):
+        scores = seen.flatten(1) @ way.flatten() / way.square().sum()
+        assert scores.std().item() == pytest.approx(1, rel=0.02)
+    with pytest.raises(UserError, match="the same pictures"):
+        find_examples(model, pictures, (halves[0], halves[0]), "same")
+
+
+def test_components_are_those_of_the_covariance():
+    """Two views of normal data whose axes and variances are known."""
+    random = torch.Generator().manual_seed(0)
+    turn, _ = torch.linalg.qr(torch.randn(5, 5, generator=random))
+    spread = torch.tensor([5.0, 3.0, 1.0, 0.1, 0.1])
+    data = (torch.randn(4000, 5, generator=random) * spread) @ turn.T
+    data = data[:1000]
+    ways = components([data, 2 * data], 3, "pca")
+    for k in range(3):
+        size = ways[0, k].norm().item()
+        assert size == pytest.approx(spread[k].item(), rel=0.1)
+        assert abs(ways[0, k] @ turn[:, k]).item() / size > 0.98
+    torch.testing.assert_close(ways[1], 2 * ways[0], atol=1e-3, rtol=1e-3)
+
+
+def test_ica_undoes_a_mixture_that_pca_cannot():
+    random = torch.Generator().manual_seed(0)
+    sources = torch.rand(4000, 2, generator=random, dtype=torch.float64) * 12**0.5 - 3**0.5
+    angle = torch.tensor(0.6)
+    turn = torch.tensor([[angle.cos(), -angle.sin()], [angle.sin(), angle.cos()]]).double()
+    white = sources @ turn.T
+    found = (independent(white) @ turn).abs()
+    assert found.amax(dim=1).min() > 0.995
+    assert torch.linalg.matrix_norm(found @ found.T - torch.eye(2)) < 0.1
+
+
+def test_a_component_of_pictures_moves_its_projection_by_the_value(
+    turnable, shapes_folder, tmp_path
+):
+    model, _ = turnable
+    axis = next(find_unnamed(model, read_folder(shapes_folder, 16, 1), "pca", "pictures", 2))
+    assert axis.name == "pca-1-pictures"
+    axis.save(tmp_path / "axes" / f"{axis.name}.safetensors")
+    assert axis.direction is not None
+    way = axis.direction.flatten()
+    where = []
+    for value in (0, 0.5):
+        for step in model.walk("a disc", 1, num_steps=3, axes={axis.name: value}):  # noqa: B007
+            pass
+        where.append((step.x_next.flatten() @ way / way.square().sum()).item())
+    assert where[1] - where[0] == pytest.approx(0.5, abs=0.05)
+    with pytest.raises(UserError, match="walks among pictures"):
+        next(find_unnamed(model, read_folder(shapes_folder, 16, 1), "pca", "latents", 2))
+    with pytest.raises(UserError, match="from 1 to 32"):
+        next(find_unnamed(model, read_folder(shapes_folder, 16, 1), "pca", "pictures", 99))
+
+
+def test_identity_of_pictures_that_stay_and_of_pictures_that_are_swapped():
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 1), dtype=np.uint8)
+    pixels[1, :, ::2] //= 3
+    stayed = identity(np.stack([pixels, pixels, pixels]), 1, None, are_glyphs=False)
+    swapped = identity(np.stack([pixels[::-1], pixels, pixels[::-1]]), 1, None, are_glyphs=False)
+    assert stayed.cosine == pytest.approx(1)
+    assert swapped.cosine == pytest.approx(swapped.of_others)
+    assert swapped.of_others < 0.5
+
+
+def test_a_report_is_kept_with_its_axis_and_changes_no_picture(tmp_path):
+    axis = some_axis()
+    path = tmp_path / "brightness.safetensors"
+    values = torch.arange(-3.0, 4.0)[:, None].expand(7, 4)
+    found = purity_of(axis, torch.stack([values, 0.2 * values], dim=2))
+    axis.save(path)
+    assert stored_report(path) == ""
+    axis.save(path, found.model_dump_json())
+    assert Purity.model_validate_json(stored_report(path)) == found
+    assert load_axis(tmp_path, "brightness", "tiny", "0123").sha256 == axis.sha256
+    assert "rises in 100%" in found.summary
+    # A direction has no attribute of its own: all of them are told.
+    nameless = axis.model_copy(update={"name": "pca-1", "place": "bottleneck"})
+    told = purity_of(nameless, torch.stack([values, 0.2 * values], dim=2))
+    assert told.monotone is None
+    assert "brightness +6.00, density +0.60" in told.summary
+
+
 def test_zero_is_the_very_picture_and_a_turned_one_is_redrawn_from_its_settings(turnable, tmp_path):
     model, axis = turnable
     plain = model.generate("a disc", 2, num_steps=2)
@@ -176,6 +339,15 @@ def test_what_cannot_be_turned_is_said_in_one_line(turnable, tmp_path, shapes_fo
 
 def test_the_command_line_turns_a_grey_model_by_no_colour(refusal):
     assert "greenness" in refusal("axes", "find", "glyphs", "--attribute", "greenness")
+    assert "exactly one" in refusal("axes", "find", "glyphs")
+    assert "exactly one" in refusal(
+        "axes", "find", "glyphs", "--attribute", "density", "--unnamed", "pca"
+    )
+    assert "neither pca nor ica" in refusal("axes", "find", "glyphs", "--unnamed", "svd")
+    assert "none of them" in refusal("axes", "find", "--unnamed", "pca", "--of", "words")
+    assert "is an attribute" in refusal(
+        "axes", "find", "--words", "ink", "paper", "--name", "brightness"
+    )
     assert "NAME=VALUE" in refusal("generate", "fish", "--axis", "brightness")
 
 

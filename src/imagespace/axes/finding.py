@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from imagespace.errors import UserError
 from imagespace.networks.transformer import TransformerConfig
@@ -14,12 +15,16 @@ MOST_PICTURES = 2000
 _BATCH = 100
 
 
-def check_attribute(model: Model, name: str) -> tuple[str, ...]:
-    """The attributes of the model's pictures. UserError: `name` is none of them."""
-    network = model.config.network
-    if not isinstance(network, TransformerConfig):
+def attributes_of(model: Model) -> tuple[str, ...]:
+    """The attributes of the model's pictures. UserError: it draws none."""
+    if not isinstance(model.config.network, TransformerConfig):
         raise UserError(model.source, "draws points, not pictures", "Name a model of pictures")
-    names = attribute_names(network.num_channels)
+    return attribute_names(model.config.picture_shape[0])
+
+
+def check_attribute(model: Model, name: str) -> None:
+    """UserError: `name` is no attribute of the model's pictures."""
+    names = attributes_of(model)
     if name in ATTRIBUTES and name not in names:
         raise UserError(
             f"attribute {name!r}",
@@ -28,7 +33,15 @@ def check_attribute(model: Model, name: str) -> tuple[str, ...]:
         )
     if name not in names:
         raise UserError(f"attribute {name!r}", "is not known", f"Use one of {', '.join(names)}")
-    return names
+
+
+def training_rows(pictures: PictureSet, most: int) -> NDArray[np.int64]:
+    """At most so many training pictures, the same ones every time, in order."""
+    rows = pictures.indices("train")
+    rows = np.sort(np.random.default_rng(0).permutation(rows)[:most])
+    if len(rows) < 2:
+        raise UserError("the data", "has fewer than 2 training pictures", "Mark them split train")
+    return rows
 
 
 def find_attribute(model: Model, pictures: PictureSet, name: str) -> Axis:
@@ -36,11 +49,14 @@ def find_attribute(model: Model, pictures: PictureSet, name: str) -> Axis:
 
     UserError: no such attribute, or one that does not vary over the pictures.
     """
-    names = check_attribute(model, name)
-    rows = pictures.indices("train")
-    rows = np.sort(np.random.default_rng(0).permutation(rows)[:MOST_PICTURES])
-    if len(rows) < 2:
-        raise UserError("the data", "has fewer than 2 training pictures", "Mark them split train")
+    check_attribute(model, name)
+    return attribute_axis(model, pictures, name)
+
+
+def attribute_axis(model: Model, pictures: PictureSet, name: str) -> Axis:
+    """An axis with the spread of every attribute over the pictures; errors of `find_attribute`."""
+    names = attributes_of(model)
+    rows = training_rows(pictures, MOST_PICTURES)
     parts = [
         measure(
             from_pixels(np.ascontiguousarray(pictures.pixels[rows[start : start + _BATCH]])), names

@@ -1,7 +1,8 @@
 """`imagespace axes`: find attributes that one can turn, list them, show and measure them."""
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -21,46 +22,116 @@ Steps = Annotated[int | None, typer.Option(help="Steps of each walk.")]
 
 @app.command("find")
 def find(
-    attribute: Annotated[
-        str, typer.Option(help="brightness, density, roundness; in colour greenness, yellowness.")
-    ],
     model: ModelName = "glyphs",
+    attribute: Annotated[
+        str | None,
+        typer.Option(help="brightness, density, roundness; in colour greenness, yellowness."),
+    ] = None,
+    words: Annotated[
+        tuple[str, str] | None, typer.Option(help="From one to the other: two prompts.")
+    ] = None,
+    examples: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(help="From some pictures to others: two folders of pictures."),
+    ] = None,
+    unnamed: Annotated[
+        str | None, typer.Option(help="pca or ica: what varies most, or independently.")
+    ] = None,
+    of: Annotated[
+        str, typer.Option(help="Of --unnamed: bottleneck, or the samples, latents or pictures.")
+    ] = "bottleneck",
+    num: Annotated[int, typer.Option(help="Of --unnamed: how many.")] = 8,
+    name: Annotated[
+        str | None, typer.Option(help="What to call it; without, as bird-fish.")
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(help="The pictures that it was trained on; glyphs have their own."),
     ] = None,
 ) -> None:
-    """Measure an attribute's unit on the training pictures and keep it as an axis."""
+    """Find an axis on the training pictures: an attribute, a direction, or several unnamed ones."""
+    asked = [attribute, words, examples, unnamed]
+    if sum(one is not None for one in asked) != 1:
+        raise UserError(
+            "axes find",
+            "finds one of --attribute, --words, --examples and --unnamed",
+            "Give exactly one: --attribute brightness",
+        )
+    if unnamed not in (None, "pca", "ica"):
+        raise UserError(f"--unnamed {unnamed}", "is neither pca nor ica", "Use --unnamed pca")
+    if of not in ("bottleneck", "latents", "pictures"):
+        raise UserError(f"--of {of}", "is none of them", "Use bottleneck, latents or pictures")
+    called = _axis_name(name, words, examples)
+    from imagespace.axes.directions import find_examples, find_unnamed, find_words
     from imagespace.axes.finding import check_attribute, find_attribute
     from imagespace.evaluation.subject import pictures_of
+    from imagespace.pictures.folder import read_folder
     from imagespace.pipeline import load
     from imagespace.pipeline.axis import axes_folder
 
     loaded = load(model)
-    check_attribute(loaded, attribute)
-    axis = find_attribute(loaded, pictures_of(loaded, data), attribute)
-    path = axes_folder(loaded.source, loaded.sha256) / f"{axis.name}.safetensors"
-    axis.save(path)
+    if attribute is not None:
+        check_attribute(loaded, attribute)
+    pictures = pictures_of(loaded, data)
+    folder = axes_folder(loaded.source, loaded.sha256)
+    with plain_warnings():
+        if attribute is not None:
+            found = [find_attribute(loaded, pictures, attribute)]
+        elif words is not None:
+            found = [find_words(loaded, pictures, words, called)]
+        elif examples is not None:
+            channels, size_px, _ = loaded.config.picture_shape
+            fit = loaded.config.fit
+            first, second = (read_folder(one, size_px, channels, fit=fit) for one in examples)
+            found = [find_examples(loaded, pictures, (first, second), called)]
+        else:
+            kind: Literal["pca", "ica"] = "ica" if unnamed == "ica" else "pca"
+            found = list(find_unnamed(loaded, pictures, kind, of, num))  # type: ignore[arg-type]
+    for axis in found:
+        path = folder / f"{axis.name}.safetensors"
+        axis.save(path)
+        print(f"{path}  ({_meaning(axis)})")
+
+
+def _axis_name(
+    name: str | None, words: tuple[str, str] | None, examples: tuple[Path, Path] | None
+) -> str:
+    """What `--axis` will call a direction; UserError unless it is letters, digits and dashes."""
+    from imagespace.pictures.attributes import ATTRIBUTES
+
+    parts = words or tuple(each.resolve().name for each in examples or ())
+    called = name or "-".join(re.sub(r"\W+", "_", part.strip()) for part in parts)
+    if called and (not re.fullmatch(r"[\w-]+", called) or called in ATTRIBUTES):
+        why = "is an attribute" if called in ATTRIBUTES else "is not letters, digits and dashes"
+        raise UserError(f"--name {called!r}", why, "Name it as bird-fish")
+    if name and not parts:
+        raise UserError(f"--name {name}", "names --words or --examples", "Leave it out")
+    return called
+
+
+def _meaning(axis: "Axis") -> str:
+    from imagespace.pictures.attributes import ATTRIBUTES
+
+    if axis.place != "attribute":
+        return axis.meaning
     k = axis.attributes.index(axis.name)
-    print(
-        f"{path}  (1 = {axis.units[k]:.3g}, the standard deviation of {axis.name} over "
-        f"{axis.num_pictures:,} pictures; others are held)"
-    )
+    return f"{ATTRIBUTES[axis.name].meaning}; 1 = {axis.units[k]:.3g}, others are held"
 
 
 @app.command("list")
 def list_axes(model: ModelName = "glyphs") -> None:
-    """The axes that have been found for a model."""
-    from imagespace.pictures.attributes import ATTRIBUTES
+    """The axes that have been found for a model, and how purely they were seen to turn."""
+    from imagespace.axes.purity import Purity
     from imagespace.pipeline import load
-    from imagespace.pipeline.axis import axes_folder, known_axes, load_axis
+    from imagespace.pipeline.axis import axes_folder, known_axes, load_axis, stored_report
 
     loaded = load(model)
     folder = axes_folder(loaded.source, loaded.sha256)
     for name in known_axes(folder):
         axis = load_axis(folder, name, loaded.source, loaded.sha256)
-        k = axis.attributes.index(name)
-        print(f"{name}  {ATTRIBUTES[name].meaning}; 1 = {axis.units[k]:.3g}")
+        print(f"{name}  {_meaning(axis)}")
+        if report := stored_report(folder / f"{name}.safetensors"):
+            print(f"    {Purity.model_validate_json(report).summary}")
     if not known_axes(folder):
         print(f"none yet; try: imagespace axes find {model} --attribute brightness")
 
@@ -100,18 +171,33 @@ def report(
     """Print how purely an axis turns, on pictures drawn for it with each value from -3 to +3."""
     if num < 1:
         raise UserError(f"--num {num}", "at least one picture must be drawn", "Use 1 or more")
+    from imagespace.axes.identity import identity
     from imagespace.axes.purity import purity
-    from imagespace.axes.strip import sweep
+    from imagespace.axes.strip import SWEEP, sweep
+    from imagespace.evaluation.space_training import kept_space
+    from imagespace.pipeline.axis import axes_folder
 
     loaded, found = _with_axis(model, axis)
     with plain_warnings():
         pixels = sweep(loaded, axis, prompt, num, seed, num_steps=steps)
-    measured = purity(found, pixels)
+    space = None if loaded.encoder is None else kept_space(found.data_key, loaded.encoder)
+    kept = identity(pixels, SWEEP.index(0.0), space, loaded.config.name == "glyphs")
+    measured = purity(found, pixels, kept)
+    path = axes_folder(loaded.source, loaded.sha256) / f"{axis}.safetensors"
+    found.save(path, measured.model_dump_json())
     print(f"{axis}, -3 to +3, {measured.num_pictures} pictures, in standard deviations:")
     for name, moved, drift in zip(measured.attributes, measured.moved, measured.drift, strict=True):
         print(f"  {name:<11} moved {moved:+.2f}  strayed {drift:.2f}")
-    print(f"  rises at every step in {measured.monotone:.0%} of the pictures")
-    print(f"  most that another attribute strays, of the move: {measured.leak:.2f}")
+    if measured.monotone is not None:
+        print(f"  rises at every step in {measured.monotone:.0%} of the pictures")
+        print(f"  most that another attribute strays, of the move: {measured.leak:.2f}")
+    print(
+        f"  cosine with the unturned picture: {kept.cosine:.2f} ({kept.features} features; "
+        f"between different pictures {kept.of_others:.2f})"
+    )
+    if kept.radical is not None:
+        print(f"  the judged radical stays in {kept.radical:.0%} of the turned pictures")
+    print(f"  kept in {path}")
 
 
 def _with_axis(model: str, name: str) -> "tuple[Model, Axis]":

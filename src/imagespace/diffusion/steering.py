@@ -29,6 +29,10 @@ LEAST_VARIANCE = 1e-3
 # Of the mean of J M J^T's diagonal: attributes that cannot be moved apart are moved together.
 RIDGE = 1e-3
 
+# Noise share below which answers stand as they are: the network cleans what steering leaves, and
+# what is measured hardly moves any more (docs/axes.md).
+LAST_STEERED_SHARE = 0.1
+
 Measure = Callable[[Tensor], Tensor]
 """Takes samples [B, ...] to what is measured on them [B, K], differentiably."""
 
@@ -37,6 +41,8 @@ class Steering(Denoiser):
     """x0_hat moved so that `measure(x0_hat)` lies between two bounds of its time, [B, K] each.
 
     `lows` and `highs` [T, B, K] belong to falling `times` [T]; between them they are interpolated.
+    Below a noise share of 0.1 nothing is moved.
+
     An attribute that is moved has equal bounds, one that is held has some slack. `units` [K] scales
     the measures against one another. `are_pixels` says which covariance M is.
     """
@@ -57,7 +63,10 @@ class Steering(Denoiser):
         self.times, self.bounds, self.are_pixels = torch.tensor(times), bounds, are_pixels
 
     def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
-        low, high = (self._at(bound, float(t.flatten()[0])) for bound in self.bounds)
+        time = float(t.flatten()[0])
+        if float(self.schedule.noise_share(t.flatten()[0])) < LAST_STEERED_SHARE:
+            return self.denoiser(x_t, t)
+        low, high = (interpolated(self.times, bound, time) for bound in self.bounds)
         x_0 = self.denoiser(x_t, t)
         # The walk runs in inference mode, whose tensors have no gradients.
         with torch.inference_mode(False):
@@ -72,14 +81,6 @@ class Steering(Denoiser):
                 missing = missing * is_off[:, None]
                 x_0 = self._moved(x_0, slopes, missing)
         return x_0
-
-    def _at(self, bound: Tensor, t: float) -> Tensor:
-        """A bound [T, B, K] at time t, [B, K]; before the first time as at it, and so on."""
-        after = int((self.times > t).sum())
-        if after in (0, len(self.times)):
-            return bound[max(0, after - 1)]
-        earlier, later = float(self.times[after - 1]), float(self.times[after])
-        return torch.lerp(bound[after - 1], bound[after], (earlier - t) / (earlier - later))
 
     def _measured(self, x_0: Tensor) -> tuple[Tensor, Tensor]:
         """a(x_0) [B, K] and its slopes J in units, [B, K, ...]."""
@@ -104,6 +105,15 @@ class Steering(Denoiser):
         gains = torch.linalg.solve(gram, missing[:, :, None])
         x_0 = x_0 + (ways.flatten(2) * gains).sum(dim=1).reshape(x_0.shape)
         return x_0.clamp(-1, 1) if self.are_pixels else x_0
+
+
+def interpolated(times: Tensor, values: Tensor, t: float) -> Tensor:
+    """Values [T, ...] at falling `times` [T], at time t; before the first time as at it."""
+    after = int((times > t).sum())
+    if after in (0, len(times)):
+        return values[max(0, after - 1)]
+    earlier, later = float(times[after - 1]), float(times[after])
+    return torch.lerp(values[after - 1], values[after], (earlier - t) / (earlier - later))
 
 
 def _blurred(x: Tensor) -> Tensor:

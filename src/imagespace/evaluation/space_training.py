@@ -47,15 +47,28 @@ def space_of(
     cache: Path | None = None,
 ) -> ImageTextSpace:
     """The space of a set: shipped with a model, kept from before, or learnt now."""
+    if (kept := kept_space(pictures.key, encoder, cache)) is not None:
+        return kept
+    path = _cached(pictures.key, encoder, cache)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_space(path, learn_space(pictures, encoder, progress=progress))
+    return load_space(path, encoder)
+
+
+def kept_space(
+    data_key: str, encoder: TextEncoder, cache: Path | None = None
+) -> ImageTextSpace | None:
+    """The space of pictures with this key: shipped with a model, kept from before, or none."""
     for shipped in sorted(Path(str(files("imagespace") / "models")).glob("*/space.safetensors")):
         space = load_space(shipped, encoder)
-        if space.data_key == pictures.key:
+        if space.data_key == data_key:
             return space
-    path = (cache or CACHE) / f"{pictures.key}-{encoder.fingerprint}.safetensors"
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_space(path, learn_space(pictures, encoder, progress=progress))
-    return load_space(path, encoder)
+    path = _cached(data_key, encoder, cache)
+    return load_space(path, encoder) if path.is_file() else None
+
+
+def _cached(data_key: str, encoder: TextEncoder, cache: Path | None) -> Path:
+    return (cache or CACHE) / f"{data_key}-{encoder.fingerprint}.safetensors"
 
 
 def learn_space(

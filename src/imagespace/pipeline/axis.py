@@ -1,12 +1,14 @@
 """An axis that one can turn: where it is kept, and how turning it steers a walk.
 
-The unit of an axis is one standard deviation of its attribute over the training pictures.
+The unit of an axis is one standard deviation over the training pictures, of its attribute or of
+the projection on its direction; between two words it is the whole way from one to the other.
 """
 
 import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -16,7 +18,7 @@ from torch import Tensor
 
 from imagespace.checkpoints import tensors_sha256
 from imagespace.diffusion.denoiser import Denoiser
-from imagespace.diffusion.steering import Steering
+from imagespace.diffusion.steering import Measure, Steering
 from imagespace.errors import UserError
 from imagespace.pictures.attributes import ATTRIBUTES, measure
 
@@ -37,10 +39,18 @@ class AxisUse(BaseModel):
     sha256: str
 
 
-class Axis(BaseModel):
-    """An attribute with its unit, and the attributes that are held while it is turned."""
+Place = Literal["attribute", "bottleneck", "samples"]
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+
+class Axis(BaseModel):
+    """An attribute with its unit, or a direction, and how all attributes vary over the pictures.
+
+    `direction` is one unit of the axis: in the network's bottleneck [T, P, W], one for each noise
+    share of `shares` (falling), or in sample space [1, C, H, W]. An attribute has none; while it
+    is turned the other attributes are held, which a direction does not do.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
     name: str
     model_sha256: str
@@ -49,18 +59,30 @@ class Axis(BaseModel):
     attributes: tuple[str, ...]  # all that the model's pictures have
     means: tuple[float, ...]  # of each attribute over the pictures
     units: tuple[float, ...]  # their standard deviations
+    place: Place = "attribute"
+    meaning: str = ""  # of a direction, in words
+    shares: tuple[float, ...] = ()
+    direction: Tensor | None = Field(None, exclude=True)
 
     @property
     def sha256(self) -> str:
         """Names what the axis does, whatever file it is in."""
-        return tensors_sha256({self.model_dump_json(): torch.tensor(self.units)})[:16]
+        return tensors_sha256({self._json(): torch.tensor(self.units), **self._tensors()})[:16]
 
-    def save(self, path: Path) -> None:
-        """Writes the axis, whole or not at all."""
+    def _json(self) -> str:
+        return self.model_dump_json(exclude_defaults=True)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return {} if self.direction is None else {"direction": self.direction.contiguous()}
+
+    def save(self, path: Path, report: str = "") -> None:
+        """Writes the axis, whole or not at all, with the JSON of what turning it was seen to do."""
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        header = {"format": AXIS_FORMAT, "axis": self.model_dump_json(), "sha256": self.sha256}
-        save_file({"units": torch.tensor(self.units)}, partial, metadata=header)
+        header = {"format": AXIS_FORMAT, "axis": self._json(), "sha256": self.sha256}
+        header |= {"report": report} if report else {}
+        tensors = {"units": torch.tensor(self.units), **self._tensors()}
+        save_file(tensors, partial, metadata=header)
         partial.chmod(0o644)  # save_file makes it private
         partial.replace(path)
 
@@ -79,9 +101,18 @@ def known_axes(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.safetensors"))
 
 
+def stored_report(path: Path) -> str:
+    """The JSON of the report that is kept with an axis, "" before there is one."""
+    with safe_open(path, framework="pt") as file:
+        report: str = (file.metadata() or {}).get("report", "")
+    return report
+
+
 def load_axis(folder: Path, name: str, model: str, model_sha256: str) -> Axis:
     """Reads an axis of a model. UserError: unknown, damaged, or found with other weights."""
     again = f"Find it: imagespace axes find {model} --attribute {name}"
+    if name not in ATTRIBUTES:
+        again = f"Find it: imagespace axes find {model} with --words, --examples or --unnamed"
     if name not in known_axes(folder):
         known = f"Known: {', '.join(known_axes(folder))}" if known_axes(folder) else again
         remedy = f"{known}; or {again[0].lower()}{again[1:]}" if known != again else again
@@ -90,7 +121,9 @@ def load_axis(folder: Path, name: str, model: str, model_sha256: str) -> Axis:
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
-        axis = Axis.model_validate_json(header["axis"])
+            axis = Axis.model_validate_json(header["axis"])
+            if axis.place != "attribute":
+                axis = axis.model_copy(update={"direction": file.get_tensor("direction")})
         whole = header["format"] == AXIS_FORMAT and header["sha256"] == axis.sha256
     except (OSError, SafetensorError, KeyError, ValidationError):
         whole = False
@@ -124,11 +157,21 @@ def check_value(name: str, value: float) -> None:
         )
 
 
-def attributes_of(
-    decode: Callable[[Tensor], Tensor], names: tuple[str, ...]
-) -> Callable[[Tensor], Tensor]:
-    """Takes samples [B, ...] to the attributes [B, K] of the pictures that they decode to."""
-    return lambda samples: measure(decode(samples), names)
+def measure_of(axes: Sequence[Axis], decode: Callable[[Tensor], Tensor]) -> Measure:
+    """Takes samples [B, ...] to all attributes of their pictures and to their projections [B, K].
+
+    Without an attribute among the axes there are only projections, of those in sample space, in
+    their order; <x, d> / <d, d> is in units of direction d.
+    """
+    names = axes[0].attributes if any(axis.place == "attribute" for axis in axes) else ()
+    ways = [axis.direction.flatten() for axis in axes if axis.direction is not None]
+
+    def measured(samples: Tensor) -> Tensor:
+        parts = [measure(decode(samples), names)] if names else []
+        parts += [(samples.flatten(1) @ way / way.square().sum())[:, None] for way in ways]
+        return torch.cat(parts, dim=1)
+
+    return measured
 
 
 def steered(
@@ -136,23 +179,26 @@ def steered(
     axes: Sequence[tuple[Axis, float]],
     times: Sequence[float],
     reference: Tensor,
-    decode: Callable[[Tensor], Tensor],
+    measured: Measure,
     are_pixels: bool,
 ) -> Denoiser:
     """The denoiser whose walk keeps beside the walk `reference` [T, B, K], but for the axes turned.
 
-    `reference` is what the attributes of x0_hat were at each of `times` when nothing was turned.
+    `reference` is what `measured`, that of `measure_of`, found on x0_hat at each of `times` when
+    nothing was turned. The axes are attributes or lie in sample space.
     """
     first = axes[0][0]
-    units = torch.tensor(first.units)
+    attributes = first.attributes if any(one.place == "attribute" for one, _ in axes) else ()
+    units = torch.ones(reference.shape[-1])
+    units[: len(attributes)] = torch.tensor(first.units[: len(attributes)])
     slack = SLACK * max(abs(value) for _, value in axes) * units
     turns, turned = torch.zeros(len(units)), torch.zeros(len(units), dtype=torch.bool)
+    projections = iter(range(len(attributes), len(units)))
     for axis, value in axes:
-        k = axis.attributes.index(axis.name)
+        is_attribute = axis.place == "attribute"
+        k = attributes.index(axis.name) if is_attribute else next(projections)
         turns[k], turned[k] = value * units[k], True
     slack = torch.where(turned, 0.0, slack)
     goal = reference + turns
-    names = first.attributes
-    assert all(axis.units == first.units and set(names) <= set(ATTRIBUTES) for axis, _ in axes)
-    measured = attributes_of(decode, names)
+    assert all(axis.units == first.units and set(attributes) <= set(ATTRIBUTES) for axis, _ in axes)
     return Steering(denoiser, measured, times, (goal - slack, goal + slack), units, are_pixels)

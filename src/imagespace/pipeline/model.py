@@ -27,12 +27,13 @@ from imagespace.errors import UserError
 from imagespace.networks.autoencoder import Autoencoder
 from imagespace.networks.build import Network
 from imagespace.networks.perceptron import PerceptronConfig
+from imagespace.networks.transformer import PatchTransformer
 from imagespace.pipeline.axis import (
     AxisUse,
-    attributes_of,
     axes_folder,
     check_value,
     load_axis,
+    measure_of,
     steered,
 )
 from imagespace.pipeline.drawn import Pictures, to_pixels
@@ -44,6 +45,7 @@ from imagespace.pipeline.settings import (
     Term,
     sampling_config,
 )
+from imagespace.pipeline.shift import BottleneckShift
 from imagespace.pipeline.start import Start, start_tensors
 from imagespace.randomness import generator, picture_noise
 from imagespace.text.vectors import TextEncoder
@@ -410,12 +412,24 @@ class Model:
                     "Find it again on the pictures that it was found on",
                 )
             axes.append((axis, use.value))
-        measured = attributes_of(self.decode, axes[0][0].attributes)
-        plain = [one.model_copy(update={"axes": ()}) for one in settings]
+        for axis, value in axes:
+            if axis.place == "bottleneck":
+                assert isinstance(self.network, PatchTransformer)
+                assert axis.direction is not None
+                shifts = value * axis.direction
+                denoiser = BottleneckShift(denoiser, self.network, axis.shares, shifts)
+        steering = [(axis, value) for axis, value in axes if axis.place != "bottleneck"]
+        if not steering:
+            return denoiser
+        # Attributes and projections are held beside the walk with the bottleneck already moved.
+        measured = measure_of([axis for axis, _ in steering], self.decode)
+        steered_by = {axis.name for axis, _ in steering}
+        shifts_only = tuple(use for use in settings[0].axes if use.name not in steered_by)
+        plain = [one.model_copy(update={"axes": shifts_only}) for one in settings]
         walked = [(step.t, measured(step.x0_hat)) for step in self.steps(plain)]
         times = [t for t, _ in walked]
-        reference = torch.stack([attributes for _, attributes in walked])
-        return steered(denoiser, axes, times, reference, self.decode, self.autoencoder is None)
+        reference = torch.stack([found for _, found in walked])
+        return steered(denoiser, steering, times, reference, measured, self.autoencoder is None)
 
     def _axes(self, values: Mapping[str, float], start: Start | None) -> tuple[AxisUse, ...]:
         """The axes of these names, those at 0 left out; the errors of `settings`."""
