@@ -18,6 +18,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import imagespace
+from imagespace.diffusion.composition import Composition
+from imagespace.diffusion.denoiser import Denoiser, NetworkDenoiser
+from imagespace.diffusion.guidance import Guidance
+from imagespace.diffusion.samplers import DDIM, walk
+from imagespace.diffusion.spacing import step_times
 from imagespace.evaluation.image_text_space import ImageTextSpace
 from imagespace.evaluation.space_training import space_of
 from imagespace.networks.autoencoder import Autoencoder
@@ -31,10 +36,12 @@ from imagespace.pipeline import (
     pixels_to_image,
     to_pixels,
 )
+from imagespace.randomness import picture_noise
 from imagespace.text.vectors import load_text_encoder
 
 PROMPTS = ("fish", "bird", "tree", "water", "fire", "horse")
 SEEDS = (0, 1)
+TOKEN_PAIRS = (("fish", "bird"), ("a very big old tree", "fire"), ("water", "to speak loudly"))
 
 
 def main() -> None:
@@ -43,6 +50,7 @@ def main() -> None:
     parser.add_argument("--num-training", type=int, default=4000)
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--figure", type=Path, help="PNG: a cross-fade above a morph")
+    parser.add_argument("--tokens", action="store_true", help="also blend token states, and stop")
     args = parser.parse_args()
     model = imagespace.load("glyphs")
     pictures = read_folder(args.data, 128, 1)
@@ -51,6 +59,9 @@ def main() -> None:
     training = np.sort(random.choice(pictures.indices("train"), args.num_training, replace=False))
     unseen = np.sort(random.choice(pictures.indices("validation"), 200, replace=False))
     real = unit(space, pictures.pixels[training])
+    if args.tokens:
+        compare_blends(model, space, real)
+        return
     print(f"real, not trained on: {distances(space, pictures.pixels[unseen], real)}")
     settings = {"num_steps": args.steps, "sampler": "ddim"}
     autoencoder, _ = load_autoencoder_by_name("glyphs-autoencoder")
@@ -93,6 +104,39 @@ def distances(space: ImageTextSpace, pixels: NDArray[np.uint8], real: torch.Tens
     nearest = 1 - (unit(space, pixels) @ real.T).amax(dim=1)
     error = float(nearest.std()) / len(nearest) ** 0.5
     return f"{float(nearest.mean()):.3f} +- {error:.3f} from the nearest training picture"
+
+
+def compare_blends(model: imagespace.Model, space: ImageTextSpace, real: torch.Tensor) -> None:
+    """Strips of nine by blended answers, as morphs are drawn, and by blended token states."""
+    shares, shape = torch.linspace(0, 1, 9), (1, 128, 128)
+    times = step_times(10, model.schedule, "uniform", 2.0)
+    none, one_each = model.denoiser([""] * 9), shares.view(-1, 1, 1)
+    for name in ("answers", "token states"):
+        largest, middles = [], []
+        for first, second in TOKEN_PAIRS:
+            a, b = (model.denoiser([prompt] * 9) for prompt in (first, second))
+            blended: Denoiser = Composition([a, b], torch.stack([1 - shares, shares]), none)
+            if name == "token states":
+                states = torch.lerp(a.condition, b.condition, one_each)
+                prediction = model.config.objective.prediction
+                blended = NetworkDenoiser(model.network, model.schedule, prediction, states)
+            guided = Guidance(blended, none, 3.0, (0.1, 0.95))
+            for seed in SEEDS:
+                eps = picture_noise(shape, seed, "start", [0]).expand(9, *shape)
+                with torch.inference_mode():
+                    for step in walk(guided, eps, times, DDIM(), no_noise):  # noqa: B007
+                        pass
+                moves = step.x_next.diff(dim=0).square().mean(dim=(1, 2, 3)).sqrt()
+                largest.append(float(moves.max()))
+                middles.append(to_pixels(step.x_next[3:6]))
+        print(
+            f"{name}: largest step {np.mean(largest):.3f} root mean square; middle three "
+            f"{distances(space, np.concatenate(middles), real)}"
+        )
+
+
+def no_noise(index: int) -> torch.Tensor:
+    raise AssertionError("DDIM draws none")
 
 
 def draw_figure(

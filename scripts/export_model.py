@@ -1,4 +1,4 @@
-"""Turns a finished run into the shipped model: half-precision weights and their model card's facts.
+"""Turns a finished run into a shipped model or autoencoder: half-precision weights, card's facts.
 
 python scripts/export_model.py RUN src/imagespace/models/NAME
 """
@@ -9,8 +9,20 @@ import json
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from imagespace.checkpoints import load_model_file, save_model
+from imagespace.checkpoints import (
+    load_autoencoder,
+    load_model_file,
+    save_autoencoder,
+    save_model,
+)
+
+MODEL, AUTOENCODER = "model.safetensors", "autoencoder.safetensors"
+
+
+def halved(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.to(torch.float16) for name, tensor in tensors.items()}
 
 
 def main() -> None:
@@ -18,12 +30,17 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("out", type=Path)
     arguments = parser.parse_args()
-    tensors, config = load_model_file(arguments.run / "model.safetensors")
     arguments.out.mkdir(parents=True, exist_ok=True)
-    path = arguments.out / "model.safetensors"
-    save_model(path, {name: t.to(torch.float16) for name, t in tensors.items()}, config)
+    if (arguments.run / AUTOENCODER).is_file():
+        path, figure = arguments.out / AUTOENCODER, "psnr"
+        autoencoder, _ = load_autoencoder(arguments.run / AUTOENCODER)
+        save_autoencoder(path, halved(autoencoder.state_dict()), autoencoder.config)
+    else:
+        path, figure = arguments.out / MODEL, "t=0.5"
+        tensors, config = load_model_file(arguments.run / MODEL)
+        save_model(path, halved(tensors), config)
     lines = (arguments.run / "metrics.jsonl").read_text().splitlines()
-    last = next(one for one in map(json.loads, reversed(lines)) if "t=0.5" in one)
+    last = next(one for one in map(json.loads, reversed(lines)) if figure in one)
     run_config = json.loads((arguments.run / "config.json").read_text())
     facts = {
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),

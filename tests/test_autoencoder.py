@@ -191,12 +191,14 @@ def test_the_folder_decides_channels_and_size(shapes_folder, tmp_path):
     ("words", "told"),
     [
         (["--downsampling", "5"], "--downsampling 5"),
+        (["--downsampling", "0"], "--downsampling 0"),
+        (["--size", "0"], "--size 0"),
         (["--size", "20"], "cannot be divided by the downsampling, 8"),
         (["--latent-channels", "0"], "must be from 1 to 64"),
         (["--kl", "-1"], "--kl -1"),
         (["--kl", "nan"], "--kl nan"),
         (["--fit", "squash"], "no such fit"),
-        (["--flip"], "not for an autoencoder"),
+        (["--flip", "--network", "4"], "imagespace: --flip, --network: is not for an autoencoder"),
     ],
 )
 def test_impossible_autoencoders_are_refused(refusal, shapes_folder, words, told):
@@ -204,7 +206,8 @@ def test_impossible_autoencoders_are_refused(refusal, shapes_folder, words, told
 
 
 def test_its_options_are_of_no_other_recipe(refusal, shapes_folder):
-    assert "is for an autoencoder" in refusal("train", shapes_folder, "--latent-channels", 4)
+    told = refusal("train", shapes_folder, "--latent-channels", 4)
+    assert "--latent-channels: is for an autoencoder" in told
 
 
 def test_a_run_is_not_continued_as_another(run_config, pictures, tiny_run, tmp_path):

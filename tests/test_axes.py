@@ -119,7 +119,7 @@ def test_purity_of_a_generator_with_a_known_leak():
 def turnable(tiny_model, shapes_folder, tmp_path, monkeypatch):
     """The tiny model with its brightness axis, and the folder that holds it."""
     monkeypatch.setattr(
-        "imagespace.pipeline.model.axes_folder", lambda source, sha256: tmp_path / "axes"
+        "imagespace.pipeline.turning.axes_folder", lambda source, sha256: tmp_path / "axes"
     )
     axis = find_attribute(tiny_model, read_folder(shapes_folder, 16, 1), "brightness")
     axis.save(tmp_path / "axes" / "brightness.safetensors")

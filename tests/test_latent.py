@@ -1,12 +1,9 @@
 """Diffusion in latents: with an autoencoder that loses nothing it is diffusion in pixels."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
-from command import ENVIRONMENT
+from command import run
 from lossless import lossless_autoencoder
 from PIL import Image
 from safetensors.torch import load_file
@@ -341,32 +338,33 @@ def test_impossible_spaces_are_refused_in_one_line(refusal, shapes_folder, file,
 
 @pytest.mark.slow
 def test_latents_from_the_command_line(shapes_folder, file, tmp_path):
-    def run(*words):
-        return subprocess.run(
-            [sys.executable, "-m", "imagespace", *map(str, words)],
-            cwd=tmp_path,
-            env=ENVIRONMENT,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-
     command = ("train", shapes_folder, "--recipe", "pictures", "--size", 16, "--space", "latent")
     command += ("--autoencoder", file, "--network", 1, "--images", 256, "--out", "run")
-    trained = run(*command)
+    trained = run(*command, cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr
     assert "16 px, grey, as latents of 16x4x4" in trained.stdout
     file.unlink()  # the model carries it
-    drawn = run("generate", "a disc", "--model", "run", "--out", "disc.png", "--film", "disc.webp")
+    drawn = run(
+        "generate",
+        "a disc",
+        "--model",
+        "run",
+        "--out",
+        "disc.png",
+        "--film",
+        "disc.webp",
+        cwd=tmp_path,
+    )
     assert drawn.returncode == 0, drawn.stderr
-    again = run("generate", "--from", "disc.png", "--out", "again.png")
+    again = run("generate", "--from", "disc.png", "--out", "again.png", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     one, other = (np.asarray(Image.open(tmp_path / name)) for name in ("disc.png", "again.png"))
     assert (one == other).all()
-    for words in (("likelihood", shapes_folder / "0.png"), ("view", "slice", "--pictures", *"abc")):
-        refused = run(*words, "--model", "run")
+    likelihood = ("likelihood", shapes_folder / "0.png", "--model", "run")
+    for words in (likelihood, ("view", "slice", "run", "--pictures", *"abc")):
+        refused = run(*words, cwd=tmp_path)
         assert refused.returncode == 2
         assert "walks among latents" in refused.stderr
         assert refused.stderr.count("\n") == 1
-    field = run("field", "a disc", "--model", "run", "--out", "field.png")
+    field = run("field", "a disc", "--model", "run", "--out", "field.png", cwd=tmp_path)
     assert field.returncode == 0, field.stderr

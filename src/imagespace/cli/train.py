@@ -1,5 +1,6 @@
 """`imagespace train`: from a folder of pictures to a run folder with a model."""
 
+import dataclasses
 import math
 import resource
 import signal
@@ -16,7 +17,7 @@ from imagespace.errors import UserError
 
 if TYPE_CHECKING:
     from imagespace.pictures.folder import PictureSet
-    from imagespace.recipes import Budget
+    from imagespace.recipes import Budget, PictureOptions
     from imagespace.recipes.autoencoder import AutoencoderOptions
     from imagespace.training.config import AutoencoderRun, RunConfig
     from imagespace.training.data import TrainingData
@@ -98,27 +99,24 @@ def train(
     )
     budget: Budget = {"budget_images": images, "budget_minutes": minutes}
     if recipe == "autoencoder":
-        if PictureOptions(recipe, size, fit) != asked:
-            value = "--unconditional, --flip, --jitter, --network, --space or --autoencoder"
-            raise UserError(value, "is not for an autoencoder", "Leave it out")
+        if given := _changed(asked, PictureOptions(recipe, size, fit)):
+            raise UserError(given, "is not for an autoencoder", "Leave it out")
         from imagespace.recipes.autoencoder import AutoencoderOptions
 
-        shape = AutoencoderOptions(downsampling or 8, latent_channels, kl or 0.0, size, fit)
+        shape = AutoencoderOptions(
+            8 if downsampling is None else downsampling, latent_channels, kl or 0.0, size, fit
+        )
         _train_autoencoder(Path(data), shape, budget, seed, out, dry_run)
         return
-    if (downsampling, latent_channels, kl) != (None, None, None):
-        value = "--downsampling, --latent-channels or --kl"
-        raise UserError(value, "is for an autoencoder", "Use --recipe autoencoder")
+    shapes = {"--downsampling": downsampling, "--latent-channels": latent_channels, "--kl": kl}
+    if given := ", ".join(option for option, value in shapes.items() if value is not None):
+        raise UserError(given, "is for an autoencoder", "Use --recipe autoencoder")
     training_data: TrainingData
     if recipe is None and data in POINT_SETS and not Path(data).exists():
         recipe = "points"
     if recipe == "points":
-        if asked != PictureOptions(asked.recipe):
-            value = (
-                "--size, --fit, --unconditional, --flip, --jitter, --network, --space or "
-                "--autoencoder"
-            )
-            raise UserError(value, "is for pictures, not points", "Leave it out")
+        if given := _changed(asked, PictureOptions(asked.recipe)):
+            raise UserError(given, "is for pictures, not points", "Leave it out")
         from imagespace.points import load_points
         from imagespace.training.point_data import PointData
 
@@ -175,6 +173,12 @@ def _read(folder: Path, size_px: int, num_channels: int, fit: str) -> "PictureSe
     for note in pictures.notes:
         print(f"note: {note}")
     return pictures
+
+
+def _changed(asked: "PictureOptions", usual: "PictureOptions") -> str:
+    """The options in which one differs from the other, as "--flip, --network"."""
+    names = [field.name for field in dataclasses.fields(asked)]
+    return ", ".join(f"--{name}" for name in names if getattr(asked, name) != getattr(usual, name))
 
 
 def _picture_data(

@@ -1,4 +1,4 @@
-"""An axis that one can turn: where it is kept, and how turning it steers a walk.
+"""An axis that one can turn, and the file that it is kept in.
 
 The unit of an axis is one standard deviation over the training pictures, of its attribute or of
 the projection on its direction; between two words it is the whole way from one to the other.
@@ -6,7 +6,7 @@ the projection on its direction; between two words it is the whole way from one 
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -17,16 +17,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from imagespace.checkpoints import tensors_sha256
-from imagespace.diffusion.denoiser import Denoiser
-from imagespace.diffusion.steering import Measure, Steering
 from imagespace.errors import UserError
-from imagespace.pictures.attributes import ATTRIBUTES, measure
+from imagespace.pictures.attributes import ATTRIBUTES
 
 AXIS_FORMAT = "imagespace-axis-1"
 LARGEST_VALUE = 6.0
-# Of each unit that an axis is turned, the share of their own units that others may drift. Held
-# rigidly, attributes that go together in the pictures tear them (docs/experiments.md).
-SLACK = 0.15
 
 
 class AxisUse(BaseModel):
@@ -155,50 +150,3 @@ def check_value(name: str, value: float) -> None:
         raise UserError(
             f"axis {name}={value:+g}", "is turned from -6 to +6", "Use -3 to +3 as a rule"
         )
-
-
-def measure_of(axes: Sequence[Axis], decode: Callable[[Tensor], Tensor]) -> Measure:
-    """Takes samples [B, ...] to all attributes of their pictures and to their projections [B, K].
-
-    Without an attribute among the axes there are only projections, of those in sample space, in
-    their order; <x, d> / <d, d> is in units of direction d.
-    """
-    names = axes[0].attributes if any(axis.place == "attribute" for axis in axes) else ()
-    ways = [axis.direction.flatten() for axis in axes if axis.direction is not None]
-
-    def measured(samples: Tensor) -> Tensor:
-        parts = [measure(decode(samples), names)] if names else []
-        parts += [(samples.flatten(1) @ way / way.square().sum())[:, None] for way in ways]
-        return torch.cat(parts, dim=1)
-
-    return measured
-
-
-def steered(
-    denoiser: Denoiser,
-    axes: Sequence[tuple[Axis, float]],
-    times: Sequence[float],
-    reference: Tensor,
-    measured: Measure,
-    are_pixels: bool,
-) -> Denoiser:
-    """The denoiser whose walk keeps beside the walk `reference` [T, B, K], but for the axes turned.
-
-    `reference` is what `measured`, that of `measure_of`, found on x0_hat at each of `times` when
-    nothing was turned. The axes are attributes or lie in sample space.
-    """
-    first = axes[0][0]
-    attributes = first.attributes if any(one.place == "attribute" for one, _ in axes) else ()
-    units = torch.ones(reference.shape[-1])
-    units[: len(attributes)] = torch.tensor(first.units[: len(attributes)])
-    slack = SLACK * max(abs(value) for _, value in axes) * units
-    turns, turned = torch.zeros(len(units)), torch.zeros(len(units), dtype=torch.bool)
-    projections = iter(range(len(attributes), len(units)))
-    for axis, value in axes:
-        is_attribute = axis.place == "attribute"
-        k = attributes.index(axis.name) if is_attribute else next(projections)
-        turns[k], turned[k] = value * units[k], True
-    slack = torch.where(turned, 0.0, slack)
-    goal = reference + turns
-    assert all(axis.units == first.units and set(attributes) <= set(ATTRIBUTES) for axis, _ in axes)
-    return Steering(denoiser, measured, times, (goal - slack, goal + slack), units, are_pixels)

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from itertools import groupby
 from typing import Literal, Unpack, get_args
@@ -18,26 +17,17 @@ from imagespace.diffusion.composition import Composition
 from imagespace.diffusion.denoiser import Denoiser, NetworkDenoiser
 from imagespace.diffusion.guidance import Guidance
 from imagespace.diffusion.inpainting import Inpainting
-from imagespace.diffusion.inversion import InverseDDIM, inversion_times
 from imagespace.diffusion.likelihood import Likelihood, likelihood, random_signs
-from imagespace.diffusion.samplers import DDIM, Noise, Step, walk
+from imagespace.diffusion.samplers import Noise, Step, walk
 from imagespace.diffusion.slerp import slerp
 from imagespace.diffusion.spacing import step_times, times_from
 from imagespace.errors import UserError
 from imagespace.networks.autoencoder import Autoencoder
 from imagespace.networks.build import Network
 from imagespace.networks.perceptron import PerceptronConfig
-from imagespace.networks.transformer import PatchTransformer
-from imagespace.pipeline.axis import (
-    AxisUse,
-    axes_folder,
-    check_value,
-    load_axis,
-    measure_of,
-    steered,
-)
 from imagespace.pipeline.drawn import Pictures, to_pixels
 from imagespace.pipeline.prompted import PromptedDenoiser
+from imagespace.pipeline.redrawing import redrawn
 from imagespace.pipeline.settings import (
     PictureSettings,
     PromptWarning,
@@ -45,8 +35,8 @@ from imagespace.pipeline.settings import (
     Term,
     sampling_config,
 )
-from imagespace.pipeline.shift import BottleneckShift
 from imagespace.pipeline.start import Start, start_tensors
+from imagespace.pipeline.turning import axis_uses, turned
 from imagespace.randomness import generator, picture_noise
 from imagespace.text.vectors import TextEncoder
 
@@ -177,7 +167,7 @@ class Model:
                     "Leave out the sampler, the spacing and eta",
                 )
             merged = merged.model_copy(update={"sampler": "ddim", "eta": None})
-        turned = self._axes(axes or {}, start)
+        uses = axis_uses(self, axes or {}, start)
         return [
             PictureSettings(
                 prompt=text,
@@ -188,7 +178,7 @@ class Model:
                 weaker="" if weaker is None else weaker.source,
                 weaker_sha256="" if weaker is None else weaker.sha256,
                 start=start,
-                axes=turned,
+                axes=uses,
                 terms=tuple(terms),
                 sampling=merged,
                 num_threads=torch.get_num_threads(),
@@ -280,9 +270,11 @@ class Model:
         eps = self._noise(settings, "start")
         denoiser = self.guided(settings)
         if first.axes:
-            denoiser = self._steered(settings, denoiser)
+            denoiser = turned(self, settings, denoiser)
         steps: Iterator[Step]
-        if first.start is not None:
+        if first.start is not None and first.start.inverted_prompt is not None:
+            steps = redrawn(self, denoiser, settings)
+        elif first.start is not None:
             steps = self._steps_from(first.start, denoiser, eps, settings, noise)
         else:
             times = step_times(
@@ -310,57 +302,12 @@ class Model:
         sampling = settings[0].sampling
         x_0, mask = self.start_samples(start)
         x_0 = x_0.expand(eps.shape)
-        if start.inverted_prompt is not None:
-            times = inversion_times(sampling.num_steps, self.schedule)
-            x_t, missed = self._inverted([(start, s.seed) for s in settings], times)
-            ends = [(s.towards.start, s.towards.seed) for s in settings if s.towards is not None]
-            if ends:
-                there, missed_there = self._inverted(ends, times)
-                share = torch.tensor([s.share for s in settings])
-                x_t = slerp(x_t, there, share)
-                missed = torch.lerp(missed, missed_there, share.view(-1, *[1] * (eps.dim() - 1)))
-            for step in walk(denoiser, x_t, times, DDIM(), noise):
-                if step.index + 1 == step.num_steps:
-                    entry = torch.tensor(times[-1])
-                    step = replace(step, x_next=denoiser(step.x_next, entry) + missed)
-                yield step
-            return
         times = step_times(sampling.num_steps, self.schedule, sampling.spacing, sampling.time_shift)
         times = times_from(times, self.schedule, start.strength)
         x_t = self.schedule.add_noise(x_0, eps, torch.tensor(times[0]))
         if mask is not None:
             denoiser = Inpainting(denoiser, x_0, mask)
         yield from walk(denoiser, x_t, times, sampling.build_sampler(), noise)
-
-    def _inverted(
-        self, starts: Sequence[tuple[Start | None, int]], times: list[float]
-    ) -> tuple[Tensor, Tensor]:
-        """The noises that redraw pictures, and what the model leaves out of each, [B, ...].
-
-        A picture that stands several times with one seed is inverted once.
-        """
-        distinct = dict.fromkeys(starts)
-        found: dict[tuple[Start | None, int], tuple[Tensor, Tensor]] = {}
-        entry = torch.tensor(times[-1])
-        for start in dict.fromkeys(start for start, _ in distinct):
-            assert start is not None
-            assert start.inverted_prompt is not None
-            seeds = [seed for own, seed in distinct if own == start]
-            x_0, _ = self.start_samples(start)
-            eps = torch.stack([picture_noise(x_0.shape, seed, "start", [0])[0] for seed in seeds])
-            x_0 = x_0.expand(eps.shape)
-            under = self.denoiser([start.inverted_prompt] * len(seeds))
-            x_t = self.schedule.add_noise(x_0, eps, entry)
-            # What the model leaves out of the picture there is given back at the end.
-            missed = x_0 - under(x_t, entry)
-            for step in walk(under, x_t, times[::-1], InverseDDIM(), _no_noise):
-                x_t = step.x_next
-            for row, seed in enumerate(seeds):
-                found[start, seed] = x_t[row], missed[row]
-        return (
-            torch.stack([found[start][0] for start in starts]),
-            torch.stack([found[start][1] for start in starts]),
-        )
 
     def _noise(self, settings: Sequence[PictureSettings], stream: str, *numbers: int) -> Tensor:
         """The noise of each picture, [B, ...]; between two stops, on the arc between theirs."""
@@ -398,53 +345,6 @@ class Model:
             bad = self.denoiser([s.negative for s in settings])
         interval, rescale = sampling.guidance_interval, sampling.guidance_rescale
         return Guidance(good, bad, sampling.guidance, interval, rescale)
-
-    def _steered(self, settings: Sequence[PictureSettings], denoiser: Denoiser) -> Denoiser:
-        """The denoiser of these pictures with their axes turned, beside the walk without them."""
-        folder = axes_folder(self.source, self.sha256)
-        axes = []
-        for use in settings[0].axes:
-            axis = load_axis(folder, use.name, self.source, self.sha256)
-            if axis.sha256 != use.sha256:
-                raise UserError(
-                    f"axis {use.name!r}",
-                    f"is now {axis.sha256}; the picture was drawn with {use.sha256}",
-                    "Find it again on the pictures that it was found on",
-                )
-            axes.append((axis, use.value))
-        for axis, value in axes:
-            if axis.place == "bottleneck":
-                assert isinstance(self.network, PatchTransformer)
-                assert axis.direction is not None
-                shifts = value * axis.direction
-                denoiser = BottleneckShift(denoiser, self.network, axis.shares, shifts)
-        steering = [(axis, value) for axis, value in axes if axis.place != "bottleneck"]
-        if not steering:
-            return denoiser
-        # Attributes and projections are held beside the walk with the bottleneck already moved.
-        measured = measure_of([axis for axis, _ in steering], self.decode)
-        steered_by = {axis.name for axis, _ in steering}
-        shifts_only = tuple(use for use in settings[0].axes if use.name not in steered_by)
-        plain = [one.model_copy(update={"axes": shifts_only}) for one in settings]
-        walked = [(step.t, measured(step.x0_hat)) for step in self.steps(plain)]
-        times = [t for t, _ in walked]
-        reference = torch.stack([found for _, found in walked])
-        return steered(denoiser, steering, times, reference, measured, self.autoencoder is None)
-
-    def _axes(self, values: Mapping[str, float], start: Start | None) -> tuple[AxisUse, ...]:
-        """The axes of these names, those at 0 left out; the errors of `settings`."""
-        for name, value in values.items():
-            check_value(name, value)
-        if values and start is not None and start.mask:
-            raise UserError("axes", "are of whole pictures", "Leave out the mask or the axes")
-        folder = axes_folder(self.source, self.sha256) if values else None
-        uses = []
-        for name, value in values.items():
-            assert folder is not None
-            axis = load_axis(folder, name, self.source, self.sha256)
-            if value:
-                uses.append(AxisUse(name=name, value=value, sha256=axis.sha256))
-        return tuple(uses)
 
     def _composed(self, settings: Sequence[PictureSettings]) -> Denoiser:
         """The answer under each picture's prompt, or under several by their weights."""
@@ -592,10 +492,6 @@ def batches(settings: Sequence[PictureSettings]) -> Iterator[list[PictureSetting
         run = list(same)
         for start in range(0, len(run), LARGEST_BATCH):
             yield run[start : start + LARGEST_BATCH]
-
-
-def _no_noise(index: int) -> Tensor:
-    raise AssertionError("the way back to a picture's noise draws none")
 
 
 @lru_cache(maxsize=2)

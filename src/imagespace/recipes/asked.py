@@ -64,8 +64,8 @@ def picture_config(folder: Path, asked: PictureOptions, budget: Budget, seed: in
             raise UserError(str(folder), "its pictures cannot be read", "Run pictures check on it")
         with_captions = is_captioned and not asked.unconditional
         config = for_folder(config, found.rows, looks, asked.size, with_captions)
-    elif asked.size or asked.unconditional:
-        option = f"--size {asked.size}" if asked.size else "--unconditional"
+    elif asked.size is not None or asked.unconditional:
+        option = "--unconditional" if asked.size is None else f"--size {asked.size}"
         raise UserError(option, f"the recipe {name} fixes it", "Use --recipe pictures")
     if asked.network is not None:
         config = network_sized(config, asked.network)

@@ -61,7 +61,9 @@ def autoencoder_config(
     if not looks:
         raise UserError(str(folder), "its pictures cannot be read", "Run pictures check on it")
     num_channels = 3 if any(look.has_colour for look in looks) else 1
-    size = asked.size or max(size_of(looks, _LARGEST_PX), SIZES_PX[1])
+    size = asked.size
+    if size is None:
+        size = max(size_of(looks, _LARGEST_PX), SIZES_PX[1])
     if size < 1 or size % asked.downsampling:
         raise UserError(
             f"--size {size}",
