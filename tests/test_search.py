@@ -82,4 +82,17 @@ def test_bad_queries_are_one_line(index, refusal):
     with pytest.raises(UserError, match="prompt is empty"):
         index.words(" ")
     assert "there is no such picture" in refusal("search", "nowhere.png")
+
+
+def test_what_cannot_be_read_is_said_before_a_space_is_learnt(
+    shapes_folder, tmp_path, refusal, monkeypatch
+):
+    def learn(*arguments):
+        raise AssertionError("minutes were spent")
+
+    monkeypatch.setattr("imagespace.evaluation.space_training.space_of", learn)
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"\x89PNG, and no more")
+    assert "not a readable picture" in refusal("search", broken, "--data", shapes_folder)
+    assert "none of its words is known" in refusal("search", "魚", "--data", shapes_folder)
     assert "from 1 to" in refusal("search", "fish", "--num", 0)

@@ -1,18 +1,21 @@
 """`imagespace search`: the pictures of a set nearest to words or to a picture."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imagespace.cli.output import check_out_file, check_png_name, free_name, plain_warnings
+from imagespace.cli.output import check_out_file, check_png_name, free_name
 from imagespace.cli.progress import progress_bar
 from imagespace.errors import UserError
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    import numpy as np
+    from numpy.typing import NDArray
 
     from imagespace.evaluation.search import Search
+    from imagespace.pictures.folder import PictureSet
 
 MOST_PICTURES = 200
 SHEET_COLUMNS = 6
@@ -46,8 +49,13 @@ def search(
     from imagespace.pictures.contact_sheet import contact_sheet
     from imagespace.pipeline import pixels_to_image
 
-    index = _index(model, data)
-    vector = _picture_vector(index, query) if is_picture else _words_vector(index, query)
+    pictures = _pictures(model, data)
+    # What cannot be read is said before minutes are spent on the pictures.
+    pixels = _pixels(query, pictures) if is_picture else None
+    if pixels is None:
+        _check_words(query)
+    index = _index(pictures)
+    vector = index.words(query) if pixels is None else index.space.embed_pictures(pixels)[0]
     if is_picture and index.captions:
         captions = index.nearest_captions(vector, num)
         print("captions")
@@ -55,7 +63,6 @@ def search(
             print(f"{score:6.3f}  {index.captions[row]}")
         print("pictures")
     found = index.nearest_pictures(vector, num)
-    pictures = index.pictures
     for row, score in zip(found.rows, found.scores, strict=True):
         print(f"{score:6.3f}  {pictures.metadata[row]['file_name']}  {pictures.captions[row]}")
     images = [pixels_to_image(pictures.pixels[row]) for row in found.rows]
@@ -64,17 +71,21 @@ def search(
     print(target)
 
 
-def _index(model: str, data: Path | None) -> "Search":
-    """The set's space, shipped, kept from before or learnt now, and what lies in it."""
-    from imagespace.evaluation.search import Search
-    from imagespace.evaluation.space_training import space_of
+def _pictures(model: str, data: Path | None) -> "PictureSet":
     from imagespace.evaluation.subject import pictures_of
     from imagespace.pipeline import load
-    from imagespace.text.vectors import load_text_encoder
 
     loaded = load(model)
     with progress_bar("reading pictures") as report:
-        pictures = pictures_of(loaded, data, report)
+        return pictures_of(loaded, data, report)
+
+
+def _index(pictures: "PictureSet") -> "Search":
+    """The set's space, shipped, kept from before or learnt now, and what lies in it."""
+    from imagespace.evaluation.search import Search
+    from imagespace.evaluation.space_training import space_of
+    from imagespace.text.vectors import load_text_encoder
+
     with progress_bar("learning an image-text space") as report:
         space = space_of(
             pictures,
@@ -85,18 +96,21 @@ def _index(model: str, data: Path | None) -> "Search":
         return Search(space, pictures, progress=report)
 
 
-def _words_vector(index: "Search", text: str) -> "Tensor":
-    with plain_warnings():
-        return index.words(text)
+def _check_words(text: str) -> None:
+    """Errors: UserError for words that cannot be read, or too many; some are only warned of."""
+    from imagespace.evaluation.image_text_space import MAX_TEXT_TOKENS
+    from imagespace.text.vectors import load_text_encoder
+
+    for message in load_text_encoder().check_prompt(text, MAX_TEXT_TOKENS).warnings:
+        print(f"imagespace: warning: {message}", file=sys.stderr)
 
 
-def _picture_vector(index: "Search", name: str) -> "Tensor":
-    """A picture file in the space, read as the set's own pictures are."""
+def _pixels(name: str, pictures: "PictureSet") -> "NDArray[np.uint8]":
+    """A picture file read as the set's own pictures are, uint8 [1, H, W, C]."""
     from imagespace.pictures.decoding import DAMAGE, open_picture
 
-    height, num_channels = index.pictures.pixels.shape[1], index.pictures.pixels.shape[3]
+    height, num_channels = pictures.pixels.shape[1], pictures.pixels.shape[3]
     try:
-        pixels = open_picture(Path(name), height, num_channels)
+        return open_picture(Path(name), height, num_channels)[None]
     except DAMAGE:
         raise UserError(name, "is not a readable picture", "Save it anew as PNG") from None
-    return index.space.embed_pictures(pixels[None])[0]
