@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
+from imagespace.networks.sketch import Sketch, patches_of, pooled_text
 from imagespace.networks.time_embedding import TimeEmbedding
 
 
@@ -36,6 +37,9 @@ class TransformerConfig(BaseModel):
     num_heads: int = Field(6, gt=0)
     text_width: int = Field(256, gt=0)
     max_text_tokens: int = Field(16, ge=0)
+    # Side of the caption's sketch, a multiple of the patches' number; 0 = no sketch.
+    sketch_side_px: int = Field(0, ge=0)
+    sketch_width: int = Field(1024, gt=0)
     # Width of the label that says how a training picture was changed; 0 = pictures as they are.
     num_augmentation_labels: int = Field(0, ge=0)
 
@@ -47,6 +51,15 @@ class TransformerConfig(BaseModel):
             )
         if self.width % self.num_heads:
             raise ValueError(f"num_heads {self.num_heads} must divide width {self.width}")
+        if self.sketch_side_px:
+            side = self.image_size_px // self.patch_size_px
+            if self.sketch_side_px % side or self.image_size_px % self.sketch_side_px:
+                raise ValueError(
+                    f"sketch_side_px {self.sketch_side_px} must be a multiple of {side} patches "
+                    f"and divide image_size_px {self.image_size_px}"
+                )
+            if not self.max_text_tokens:
+                raise ValueError("sketch_side_px must be 0 where no text is read")
         return self
 
     @property
@@ -170,6 +183,9 @@ class PatchTransformer(nn.Module):
         self.time = TimeEmbedding(width)
         if config.max_text_tokens:
             self.pooled_in = nn.Linear(config.text_width, width)
+        if config.sketch_side_px:
+            sketch_values = config.num_channels * config.sketch_side_px**2 // config.num_patches
+            self.sketch_in = nn.Linear(sketch_values, width, bias=False)
         if config.num_augmentation_labels:
             # Without a bias: a label of zeros, which drawing asks for, adds nothing.
             self.augmentation_in = nn.Linear(config.num_augmentation_labels, width, bias=False)
@@ -189,6 +205,13 @@ class PatchTransformer(nn.Module):
         # Each block starts as the identity and the prediction as zero (DiT's adaLN-zero).
         for layer in (self.modulation, self.final_modulation, self.patch_out):
             nn.init.zeros_(layer.weight)
+        config = self.config
+        if config.sketch_side_px:
+            # Last, so that the other weights start as they would without it.
+            self.sketch = Sketch(
+                config.text_width, config.sketch_width, config.num_channels, config.sketch_side_px
+            )
+            self.sketch.requires_grad_(False)
 
     def forward(
         self, x_t: Tensor, t: Tensor, text: Tensor, augmentation: Tensor | None = None
@@ -196,17 +219,17 @@ class PatchTransformer(nn.Module):
         config = self.config
         patch, side = config.patch_size_px, config.image_size_px // config.patch_size_px
         batch, channels = x_t.shape[:2]
-        patches = x_t.view(batch, channels, side, patch, side, patch)
-        patches = patches.permute(0, 2, 4, 1, 3, 5).reshape(batch, side * side, -1)
-        picture_tokens = self.patch_in(patches) + self.positions
+        picture_tokens = self.patch_in(patches_of(x_t, side)) + self.positions
 
         condition, x = self.time(t), picture_tokens
         if config.max_text_tokens:
             is_word = text.abs().amax(dim=2, keepdim=True) > 0  # [B, L, 1]
             text_tokens = torch.where(is_word, self.text_in(text), self.padding_token)
-            num_words = is_word.sum(dim=1)
-            pooled = text.sum(dim=1) / num_words.clamp(min=1).sqrt()
+            pooled = pooled_text(text)
             condition = condition + self.pooled_in(pooled)
+            if config.sketch_side_px:
+                sketch = patches_of(self.sketch(pooled), side)
+                picture_tokens = picture_tokens + self.sketch_in(sketch)
             x = torch.cat([text_tokens + self.text_positions, picture_tokens], dim=1)
         if augmentation is not None:
             condition = condition + self.augmentation_in(augmentation)

@@ -70,10 +70,12 @@ def emoji(budget: Budget, seed: int) -> RunConfig:
     """Emoji in several styles from names and keywords, 64 px in colour."""
     base = varied(pictures(budget, seed), geometry=0.5)
     changes = {"sample_prompts": EMOJI_PROMPTS, "samples_per_prompt": 1}
+    # A caption's concept and style are seen in a sketch long before they are learnt from noise.
+    network = base.model.network.model_copy(update={"sketch_side_px": 16})
     return base.model_copy(
         update={
             "recipe": "emoji",
-            "model": base.model.model_copy(update={"name": "emoji"}),
+            "model": base.model.model_copy(update={"name": "emoji", "network": network}),
             "training": base.training.model_copy(update=changes),
         }
     )

@@ -67,6 +67,8 @@ class TrainingState:
         matrices: list[Tensor] = []
         others: list[Tensor] = []
         for name, parameter in self.network.named_parameters():
+            if not parameter.requires_grad:
+                continue
             (matrices if self.loss.is_matrix(name, parameter) else others).append(parameter)
         of_matrices: torch.optim.Optimizer
         if training.matrix_optimizer == "muon":
@@ -160,10 +162,14 @@ def train(config: AnyRun, data: Task, out: Path) -> Generator[Progress, None, No
     checkpoint = run.newest()
     # A continued run keeps its arithmetic: another would be another run.
     dtype = getattr(torch, checkpoint[1]["dtype"]) if checkpoint is not None else None
-    state = prepare(config, dtype)
+    state, fitted_from = prepare(config, dtype), time.monotonic()
     if checkpoint is not None:
         torch.set_num_threads(checkpoint[1]["num_threads"])
         state.restore(*checkpoint)
+    else:
+        data.fit_first(state.network)
+        state.elapsed_s = time.monotonic() - fitted_from
+        state.ema = PowerEMA(state.network, config.training.ema_exponent)
     run.forget_after(state.step if checkpoint is not None else -1)
     training = config.training
     started = time.monotonic() - state.elapsed_s

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from imagespace.checkpoints import ModelConfig
 from imagespace.errors import UserError
+from imagespace.networks.transformer import PatchTransformer
 from imagespace.pictures.folder import PictureSet
 from imagespace.pipeline import Model, from_pixels
 from imagespace.pipeline.band_loss import ValidationSet
@@ -19,6 +20,7 @@ from imagespace.training.captions import build_caption_table
 from imagespace.training.config import RunConfig
 from imagespace.training.data import TrainingData
 from imagespace.training.order import EpochOrder
+from imagespace.training.sketch_fit import fit_sketch
 
 NUM_UNPROMPTED_SAMPLES = 36
 
@@ -55,6 +57,19 @@ class PictureData(TrainingData):
         random = generator(self.training.seed, "augmentation", step)
         labels = draw_labels(self.training.augmentation, len(chosen), random)
         return augment(x_0, labels), (text, labels)
+
+    def fit_first(self, network: nn.Module) -> None:
+        if isinstance(network, PatchTransformer) and network.config.sketch_side_px:
+            fit_sketch(network.sketch, self.rows, self.sketch_batch, self.training)
+
+    def sketch_batch(
+        self, rows: NDArray[np.int64], random: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Unchanged samples [B, C, H, W] of these rows, and their text states [B, L, D]."""
+        assert self.captions is not None
+        assert self.encoder is not None
+        chosen = self.captions.choose(torch.from_numpy(rows), self.training, random)
+        return self.clean_samples(rows), self.encoder.states(chosen)
 
     def chosen(self, step: int) -> NDArray[np.int64]:
         """The rows [B] of the pictures that step k sees."""

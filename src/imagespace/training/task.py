@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class Task(ABC):
@@ -21,6 +21,10 @@ class Task(ABC):
     @abstractmethod
     def batch(self, step: int) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Clean samples [B, ...] of a step, and what the network is told of them, each [B, ...]."""
+
+    def fit_first(self, network: nn.Module) -> None:
+        """Fits what of a fresh network is fitted before the first step and then stays."""
+        return  # nothing, in most tasks
 
     @abstractmethod
     def evaluate(
