@@ -112,7 +112,7 @@ def test_the_dial_sets_the_network_and_nothing_else(tmp_path):
     small = picture_config(folder, PictureOptions(network=2), BUDGET, 0)
     assert isinstance(small.model.network, TransformerConfig)
     sizes = [
-        sum(p.numel() for p in build_network(one.model.network).parameters())
+        sum(p.numel() for p in build_network(one.model.network).blocks.parameters())
         for one in (small, usual)
     ]
     assert sizes[0] < sizes[1] / 10

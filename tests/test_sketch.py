@@ -5,10 +5,11 @@ import pytest
 import torch
 
 import imagespace
+from imagespace.networks.autoencoder import AutoencoderConfig
 from imagespace.networks.sketch import Sketch, patches_of, pooled_text
 from imagespace.networks.transformer import PatchTransformer, TransformerConfig
 from imagespace.pictures.folder import read_folder
-from imagespace.recipes import network_sized, recipe
+from imagespace.recipes import in_latents, network_sized, recipe
 from imagespace.text.vectors import load_text_encoder
 from imagespace.training.config import RunConfig, TrainingConfig
 from imagespace.training.loop import TrainingState, train
@@ -135,10 +136,17 @@ def test_a_sketch_must_fit_the_patches():
         TransformerConfig(image_size_px=64, patch_size_px=8, sketch_side_px=16, max_text_tokens=0)
 
 
-def test_the_emoji_recipe_has_sketches_at_every_size_of_its_network():
+def test_sketches_fit_every_size_of_the_network_and_of_latents():
     config = recipe("emoji", {"budget_images": 1, "budget_minutes": None})
-    for size in (4, 6):
-        network = network_sized(config, size).model.network
-        assert isinstance(network, TransformerConfig)
-        assert network.sketch_side_px == 16
-        PatchTransformer(network)
+    emoji_latents = AutoencoderConfig(num_channels=3, latent_channels=8)
+    runs = {
+        "256 wide": (network_sized(config, 4), 16),
+        "384 wide": (network_sized(config, 6), 16),
+        "8 x 8 latents, one a patch": (in_latents(config, emoji_latents, ""), 8),
+    }
+    for name, (run, side) in runs.items():
+        RunConfig.model_validate_json(run.model_dump_json())
+        network = run.model.network
+        assert isinstance(network, TransformerConfig), name
+        assert network.sketch_side_px == side, name
+        assert PatchTransformer(network).sketch.shape == (network.num_channels, side, side)

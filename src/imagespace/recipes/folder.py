@@ -8,7 +8,7 @@ from imagespace.errors import UserError
 from imagespace.networks.transformer import TransformerConfig
 from imagespace.pictures.inspection import Inspected
 from imagespace.pictures.split import TRAIN
-from imagespace.recipes.named import varied
+from imagespace.recipes.named import sketched, varied
 from imagespace.training.config import RunConfig
 
 NUM_PATCHES_A_SIDE = 8
@@ -60,7 +60,9 @@ def for_folder(
         }
     )
     sampling = config.model.sampling
-    if not with_captions:
+    if with_captions:
+        network = sketched(network)
+    else:
         sampling = sampling.model_copy(update={"guidance": 1.0})
     prompts = sample_prompts(rows) if with_captions else []
     training = config.training.model_copy(update={"sample_prompts": prompts})

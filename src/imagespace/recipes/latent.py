@@ -5,6 +5,7 @@ from imagespace.networks.autoencoder import Autoencoder, AutoencoderConfig
 from imagespace.networks.transformer import TransformerConfig
 from imagespace.pipeline import load_autoencoder_by_name, shipped_autoencoders
 from imagespace.recipes.folder import NUM_PATCHES_A_SIDE
+from imagespace.recipes.named import sketched
 from imagespace.training.config import RunConfig
 
 SPACES = ("pixel", "latent")
@@ -74,12 +75,15 @@ def in_latents(config: RunConfig, autoencoder: AutoencoderConfig, sha256: str) -
         "num_channels": latent_channels,
         "patch_size_px": _patch_size(side),
     }
+    network = network.model_copy(update=changes)
+    if network.sketch_side_px:
+        network = sketched(network)
     model, training = config.model, config.training
     objective = model.objective.model_copy(update={"logit_mean": LATENT_LOGIT_MEAN})
     sampling = model.sampling.model_copy(update={"time_shift": LATENT_TIME_SHIFT})
     latent = model.model_copy(
         update={
-            "network": network.model_copy(update=changes),
+            "network": network,
             "objective": objective,
             "sampling": sampling,
             "autoencoder": autoencoder,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from imagespace.checkpoints import ModelConfig, SamplingConfig
+from imagespace.checkpoints import ModelConfig, NetworkConfig, SamplingConfig
 from imagespace.diffusion.objective import ObjectiveConfig
 from imagespace.errors import UserError
 from imagespace.networks.perceptron import PerceptronConfig
@@ -70,15 +70,27 @@ def emoji(budget: Budget, seed: int) -> RunConfig:
     """Emoji in several styles from names and keywords, 64 px in colour."""
     base = varied(pictures(budget, seed), geometry=0.5)
     changes = {"sample_prompts": EMOJI_PROMPTS, "samples_per_prompt": 1}
-    # A caption's concept and style are seen in a sketch long before they are learnt from noise.
-    network = base.model.network.model_copy(update={"sketch_side_px": 16})
     return base.model_copy(
         update={
             "recipe": "emoji",
-            "model": base.model.model_copy(update={"name": "emoji", "network": network}),
+            "model": base.model.model_copy(
+                update={"name": "emoji", "network": sketched(base.model.network)}
+            ),
             "training": base.training.model_copy(update=changes),
         }
     )
+
+
+def sketched(network: NetworkConfig) -> TransformerConfig:
+    """The network with sketches of two values a side of each patch, or one where it has no two.
+
+    A caption's things and style are seen in its sketch long before they are learnt from noise
+    (docs/experiments.md).
+    """
+    assert isinstance(network, TransformerConfig)
+    num_values = 2 if network.patch_size_px % 2 == 0 else 1
+    side = num_values * network.image_size_px // network.patch_size_px
+    return network.model_copy(update={"sketch_side_px": side})
 
 
 def varied(config: RunConfig, **chances: float | bool) -> RunConfig:
