@@ -16,7 +16,7 @@ from imagespace.atlas.building import chosen_rows
 from imagespace.atlas.labels import label_columns
 from imagespace.atlas.map_scores import SIDES, purity
 from imagespace.atlas.neighbours import nearest
-from imagespace.atlas.space import describe_features, describe_pixels, fit_space
+from imagespace.atlas.space import describe_features, describe_grid, fit_space
 from imagespace.evaluation.random_features import RandomFeatures
 from imagespace.evaluation.space_training import space_of
 from imagespace.evaluation.subject import pictures_of
@@ -40,7 +40,7 @@ def main() -> None:
     for name in ("pixel", *extractors):
         started = time.perf_counter()
         if name == "pixel":
-            _, coordinates = fit_space(name, pixels, describe_pixels)
+            _, coordinates = fit_space(name, pixels, describe_grid)
         else:
             sample = extractors[name](pixels[::10])
             known = sample.mean(axis=0), sample.std(axis=0) + 1e-6

@@ -245,7 +245,7 @@ def test_latents_are_encoded_once(latent_run, pictures, encoder, autoencoder, tm
 def test_a_killed_encoding_goes_on(
     latent_run, pictures, encoder, autoencoder, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("imagespace.training.latent_cache._CHUNK_PIXELS", 16 * 256)
+    monkeypatch.setattr("imagespace.pictures.latent_cache._CHUNK_PIXELS", 16 * 256)
     whole = latent_data(latent_run, pictures, encoder, autoencoder, tmp_path / "whole")
     broken, encoded = lossless_autoencoder(mean=0.4, std=0.7), []
     right = broken.encode
