@@ -1,13 +1,23 @@
 """The atlas of a latent model: over latents that lose nothing it is that of the pixels."""
 
-
 import numpy as np
 import pytest
+import torch
 from lossless import lossless_autoencoder
+from matplotlib.image import AxesImage
+from matplotlib.offsetbox import OffsetImage
 
+from imagespace.atlas.basins import basins
 from imagespace.atlas.building import build_atlas, space_of_atlas
+from imagespace.atlas.commitment import commitment_view, fork
+from imagespace.atlas.ends import course_of, ends
+from imagespace.atlas.forward import forward_view
+from imagespace.atlas.hill import hill_of, hill_view
 from imagespace.atlas.latents import channels_last, latents_of
 from imagespace.atlas.map_walks import walk_on_map
+from imagespace.atlas.reading import NearestReading
+from imagespace.atlas.showing import ShownReading, showing_of
+from imagespace.atlas.slice import slice_at, slice_view
 from imagespace.atlas.space import describe_grid, fit_space
 from imagespace.checkpoints import tensors_sha256
 from imagespace.errors import UserError
@@ -143,3 +153,108 @@ def test_walks_are_placed_by_their_own_latents_and_decoded_only_to_be_seen(
 def test_a_space_that_the_model_lacks_is_told(tiny_model, pictures):
     with pytest.raises(UserError, match="walks among pixels and has no latents"):
         build_atlas(tiny_model, pictures, "latent")
+
+
+# ---------------------------------------------------------------- exact views
+
+
+def three(pictures):
+    return from_pixels(pictures.pixels[[0, 1, 3]].copy())
+
+
+def noise(*shape, seed=3):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_the_slice_of_latents_is_the_model_at_its_points(whitened, pictures):
+    """Asked again through the model's own door, at the latents of points of the plane."""
+    _, model = whitened
+    x_0, eps = model.encode(three(pictures)), noise(16, 4, 4)
+    found = slice_at(model.prompted("disc", guidance=2.0), x_0, 0.6, eps, num=9)
+    assert torch.allclose(found.plane.points(*found.plane.corners.T), 0.4 * x_0 + 0.6 * eps)
+    for row, column in ((0, 0), (4, 4), (8, 2)):
+        x_t = found.plane.points(found.u[column : column + 1], found.v[row : row + 1])
+        conditional = x_t + model.field("direction", x_t, 0.6, "disc")
+        empty = x_t + model.field("direction", x_t, 0.6, "")
+        direction = empty + 2 * (conditional - empty) - x_t
+        score = -(x_t - 0.4 * (x_t + direction)) / 0.6**2
+        for values, expected in ((found.direction, direction), (found.score, score)):
+            part = found.plane.part(expected)[0].tolist()
+            assert values[row, column].tolist() == pytest.approx(part, abs=2e-5)
+
+
+def test_over_lossless_latents_slice_hill_and_basins_are_those_of_the_pixels(
+    twin, tiny_model, pictures
+):
+    x_0, eps = three(pictures), noise(1, 16, 16)
+    pixel = slice_at(tiny_model.prompted(), x_0, 0.6, eps, num=7)
+    latent = slice_at(twin.prompted(), twin.encode(x_0), 0.6, twin.encode(eps[None])[0], num=7)
+    for name in ("u", "v", "direction", "score", "share", "clean"):
+        torch.testing.assert_close(
+            getattr(latent, name), getattr(pixel, name), atol=2e-5, rtol=0, msg=name
+        )
+    assert np.allclose(hill_of(latent).heights, hill_of(pixel).heights, atol=1e-3)
+    noises, way = noise(3, 1, 16, 16), course_of(tiny_model, {"num_steps": 3, "sampler": "ddim"})
+    on_sphere = noises * (16 / noises.flatten(1).norm(dim=1)).reshape(3, 1, 1, 1)
+    corners = ends(tiny_model.prompted(), on_sphere, way)
+    reading = NearestReading(corners, ["one", "two", "three"])
+    expected = basins(tiny_model.prompted(), noises, way, reading, 9)
+    decoded = ShownReading(reading, showing_of(twin))
+    found = basins(twin.prompted(), twin.encode(noises), way, decoded, 9)
+    assert len(np.unique(expected.kinds)) == 3
+    assert np.array_equal(found.kinds, expected.kinds)
+
+
+def test_views_of_latents_show_the_decoded_pictures_and_say_what_is_measured(
+    twin, tiny_model, pictures
+):
+    """Beside the slice and on the strips stand the very pictures of the view of pixels."""
+    x_0, eps, names = three(pictures), noise(1, 16, 16), ["one", "two", "three"]
+    z_0, e, showing = twin.encode(x_0), twin.encode(eps[None])[0], showing_of(twin)
+    way, options = {}, {"num_steps": 3, "sampler": "ddim"}
+    for model in (tiny_model, twin):
+        way[model] = course_of(model, options)
+    forks = [
+        fork(model.prompted(), start, way[model], way[model], 2)
+        for model, start in ((tiny_model, eps), (twin, e))
+    ]
+    pairs = [
+        (
+            slice_view(tiny_model.prompted(), x_0, names, 0.6, eps, 3),
+            slice_view(twin.prompted(), z_0, names, 0.6, e, 3, showing=showing),
+        ),
+        (
+            hill_view(tiny_model.prompted(), x_0, names, 0.6, eps, 5),
+            hill_view(twin.prompted(), z_0, names, 0.6, e, 5, showing=showing),
+        ),
+        (
+            commitment_view(forks[0], None, "x"),
+            commitment_view(forks[1], None, "x", showing=showing),
+        ),
+    ]
+    for pixel, latent in pairs:
+        shown, decoded = pictures_in(pixel.figure), pictures_in(latent.figure)
+        assert len(shown) == len(decoded) >= 3
+        for one, other in zip(shown, decoded, strict=True):
+            assert np.abs(one.astype(int) - other).max() <= 1
+    assert "Pictures are latents here" in said(pairs[0][1])
+    assert "density is one of latents" in said(pairs[1][1])
+    assert pairs[1][1].numbers["density_of"] == "latents"
+    assert "latents" not in said(pairs[0][0]) + said(pairs[1][0])
+    dissolving = forward_view(twin.schedule, z_0, names, showing=showing)
+    assert len(pictures_in(dissolving.figure)) == 3 * 8 + 3
+    first = pictures_in(dissolving.figure)[0]  # clean, as wide as the picture and not its latents
+    assert np.abs(first[..., 0].astype(int) - pictures.pixels[0, :, :, 0]).max() <= 1
+
+
+def pictures_in(figure):
+    """Every picture of a figure, panels and those placed on axes."""
+    found = []
+    for artist in figure.findobj(lambda a: isinstance(a, AxesImage | OffsetImage)):
+        data = artist.get_array() if isinstance(artist, AxesImage) else artist.get_data()
+        found.append(np.asarray(data))
+    return found
+
+
+def said(view):
+    return " ".join(view.figure.get_supxlabel().split())
