@@ -186,6 +186,7 @@ def test_a_stamp_changes_with_any_file_and_not_with_the_cache(tmp_path):
     ("words", "says"),
     [
         (["map", "--space", "outer"], "Use one of pixel, latent, feature"),
+        (["map", "--space", "latent", "--data", "enough"], "has no latents. Use pixel or feature"),
         (["map", "--num", "49"], "--num 49"),
         (["map", "--data", "few"], "a map needs at least 50"),
         (["map", "--walks", "-1"], "-1 walks"),

@@ -1,5 +1,6 @@
 """A training run replayed on a map: the same seeds drawn by the weights of every evaluation."""
 
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from imagespace.atlas.map_views import COLOURS, OTHER, TIMES, blank_map, say
 from imagespace.atlas.view import View
 from imagespace.evaluation.curves import replay
 from imagespace.evaluation.subject import Subject
-from imagespace.pipeline import LARGEST_BATCH, Model
+from imagespace.pipeline import LARGEST_BATCH, Model, PromptWarning
 
 if TYPE_CHECKING:
     from imagespace.atlas.space import PictureSpace
@@ -84,7 +85,10 @@ def view_replay(
 
 def _ends(subject: Subject, num: int, space: str) -> NDArray[np.uint8] | NDArray[np.float32]:
     """What the first samples end in, as the space takes it: pixels, or latents as they are."""
-    settings = subject.settings()[:num]
+    with warnings.catch_warnings():
+        # Captions are the set's own: that a word of them is unknown is no news.
+        warnings.simplefilter("ignore", PromptWarning)
+        settings = subject.settings()[:num]
     if space != "latent":
         return subject.draw(settings)
     parts = []
