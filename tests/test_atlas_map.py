@@ -19,7 +19,7 @@ from imagespace.atlas.labels import label_columns
 from imagespace.atlas.map_scores import purity, trustworthiness
 from imagespace.atlas.map_walks import Walks, about_walks, load_walks
 from imagespace.atlas.neighbours import nearest
-from imagespace.atlas.space import boxes_a_side, describe_pixels, fit_space
+from imagespace.atlas.space import boxes_a_side, describe_grid, fit_space
 from imagespace.atlas.sprites import Sprites, as_kept, shrink, sprites_from_sheet
 from imagespace.atlas.stamp import stamp_of
 from imagespace.errors import UserError
@@ -43,7 +43,7 @@ def test_distances_in_the_space_never_exceed_those_of_the_pictures():
     random = np.random.default_rng(1)
     pixels = random.integers(0, 256, (60, 24, 24, 3)).astype(np.uint8)
     pixels[30:] = (pixels[30:] // 8 * 8).repeat(2, axis=1)[:, :24]
-    space, coordinates = fit_space("pixel", pixels, describe_pixels)
+    space, coordinates = fit_space("pixel", pixels, describe_grid)
     assert np.allclose(space.coordinates(pixels), coordinates, atol=1e-6)
     values = pixels.reshape(60, -1).astype(float) / 127.5 - 1
     true = np.sqrt(((values[:, None] - values[None]) ** 2).mean(axis=2))
@@ -51,14 +51,14 @@ def test_distances_in_the_space_never_exceed_those_of_the_pictures():
     assert (near <= true + 1e-5).all()
     # All components and both lengths together are the whole length of a picture.
     whole = np.sqrt((coordinates.astype(float) ** 2).sum(axis=1))
-    vectors, lost = describe_pixels(pixels.astype(np.float32) / 127.5 - 1)
+    vectors, lost = describe_grid(pixels.astype(np.float32) / 127.5 - 1)
     total = ((vectors - space.centre) ** 2).sum(axis=1) + (lost**2).sum(axis=1)
     assert np.allclose(whole, np.sqrt(total), atol=1e-5)
 
 
 def test_the_parts_of_a_picture_add_up_and_noise_is_mostly_finest_detail():
     noise = np.random.default_rng(2).normal(size=(8, 128, 128, 1)).astype(np.float32)
-    vectors, lost = describe_pixels(noise)
+    vectors, lost = describe_grid(noise)
     parts = np.column_stack([(vectors**2).sum(axis=1), lost**2])
     assert np.allclose(parts.sum(axis=1), (noise**2).mean(axis=(1, 2, 3)), rtol=1e-4)
     # White noise in boxes of 64 pixels: 1/64 in their means, 1/4 - 1/64 above, 3/4 in the finest.
@@ -185,7 +185,8 @@ def test_a_stamp_changes_with_any_file_and_not_with_the_cache(tmp_path):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["map", "--space", "outer"], "Use pixel or feature"),
+        (["map", "--space", "outer"], "Use one of pixel, latent, feature"),
+        (["map", "--space", "latent", "--data", "enough"], "has no latents. Use pixel or feature"),
         (["map", "--num", "49"], "--num 49"),
         (["map", "--data", "few"], "a map needs at least 50"),
         (["map", "--walks", "-1"], "-1 walks"),

@@ -6,7 +6,7 @@ import pytest
 from imagespace.atlas.neighbours import nearest
 from imagespace.atlas.projection import fit_projection, weighted_positions
 from imagespace.atlas.refit import aligned
-from imagespace.atlas.space import describe_pixels, fit_space
+from imagespace.atlas.space import describe_grid, fit_space
 
 
 def discs(num: int, seed: int, size: int = 32):
@@ -22,7 +22,7 @@ def discs(num: int, seed: int, size: int = 32):
 def fitted():
     """Discs whose map is where their middles are: the truth is known."""
     pixels, positions = discs(600, 0)
-    space, coordinates = fit_space("pixel", pixels, describe_pixels)
+    space, coordinates = fit_space("pixel", pixels, describe_grid)
     neighbours = nearest(coordinates, coordinates, 15, skip_self=True)
     projection, scores = fit_projection(coordinates, positions, *neighbours)
     return pixels, positions, space, projection, scores

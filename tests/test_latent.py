@@ -13,7 +13,7 @@ from imagespace.checkpoints import save_autoencoder, save_model, tensors_sha256,
 from imagespace.diffusion.exact import ExactPictures
 from imagespace.errors import UserError
 from imagespace.evaluation.subject import pictures_of
-from imagespace.networks.autoencoder import Autoencoder, AutoencoderConfig
+from imagespace.networks.autoencoder import Autoencoder, AutoencoderConfig, ResidualBlock
 from imagespace.networks.build import build_network
 from imagespace.pictures.folder import read_folder
 from imagespace.pipeline import Model, from_pixels, start_from
@@ -95,6 +95,37 @@ def test_over_lossless_latents_the_same_weights_answer_the_same(tiny_model, tiny
         torch.testing.assert_close(
             latent.decode(answer), tiny_model.field(name, x_t, 0.6, "a square"), atol=1e-5, rtol=0
         )
+
+
+def test_how_a_picture_changes_is_the_derivative_of_its_decoding(latent_model, tiny_model):
+    """Of lossless latents with deviation 0.7, the change of pixels is 0.7 times that of latents."""
+    x_t = torch.randn(5, 16, 4, 4)
+    score = latent_model.field("score", x_t, 0.6)
+    plain = lossless_autoencoder()
+    torch.testing.assert_close(
+        latent_model.decoded_change(x_t, score), plain.decode(0.7 * score), atol=1e-5, rtol=1e-5
+    )
+    assert tiny_model.decoded_change(x_t, score) is score
+
+
+def test_the_change_of_a_decoded_picture_is_the_limit_of_its_differences(latent_run, tiny_model):
+    """A decoder that bends: (D(x + h v) - D(x - h v)) / 2h errs by h^2."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        bent = Autoencoder(latent_run.model.autoencoder).double()
+        for module in bent.modules():
+            if isinstance(module, ResidualBlock):  # new ones add nothing
+                torch.nn.init.normal_(module.second.weight, std=0.3)
+    network = build_network(latent_run.model.network)
+    model = Model(latent_run.model, network, tiny_model.encoder, "4567", "latent", bent)
+    x, v = torch.randn(2, 3, 16, 4, 4, dtype=torch.float64)
+    found = model.decoded_change(x, v)
+    errors = [
+        ((bent.decode(x + h * v) - bent.decode(x - h * v)) / (2 * h) - found).abs().max().item()
+        for h in (0.02, 0.01)
+    ]
+    assert errors[1] < 1e-3 * found.abs().max()
+    assert errors[0] / errors[1] == pytest.approx(4, rel=0.1)
 
 
 def test_a_picture_is_the_same_in_any_batch(latent_model):
@@ -245,7 +276,7 @@ def test_latents_are_encoded_once(latent_run, pictures, encoder, autoencoder, tm
 def test_a_killed_encoding_goes_on(
     latent_run, pictures, encoder, autoencoder, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("imagespace.training.latent_cache._CHUNK_PIXELS", 16 * 256)
+    monkeypatch.setattr("imagespace.pictures.latent_cache._CHUNK_PIXELS", 16 * 256)
     whole = latent_data(latent_run, pictures, encoder, autoencoder, tmp_path / "whole")
     broken, encoded = lossless_autoencoder(mean=0.4, std=0.7), []
     right = broken.encode
@@ -360,11 +391,23 @@ def test_latents_from_the_command_line(shapes_folder, file, tmp_path):
     assert again.returncode == 0, again.stderr
     one, other = (np.asarray(Image.open(tmp_path / name)) for name in ("disc.png", "again.png"))
     assert (one == other).all()
-    likelihood = ("likelihood", shapes_folder / "0.png", "--model", "run")
-    for words in (likelihood, ("view", "slice", "run", "--pictures", *"abc")):
-        refused = run(*words, cwd=tmp_path)
-        assert refused.returncode == 2
-        assert "walks among latents" in refused.stderr
-        assert refused.stderr.count("\n") == 1
-    field = run("field", "a disc", "--model", "run", "--out", "field.png", cwd=tmp_path)
-    assert field.returncode == 0, field.stderr
+    refused = run("likelihood", shapes_folder / "0.png", "--model", "run", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "walks among latents" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    words = ("field", "a disc", "--model", "run")
+    for shown in ("direction", "score"):
+        field = run(*words, "--show", shown, "--out", f"{shown}.png", cwd=tmp_path)
+        assert field.returncode == 0, field.stderr
+    data = ("--data", shapes_folder)
+    view = run("view", "hill", "run", "--pictures", *"013", *data, "--grid", 5, cwd=tmp_path)
+    assert view.returncode == 0, view.stderr
+    assert "density of: latents" in view.stdout
+    words = ("map", "run", *data, "--space", "latent", "--walks", 3, "--steps", 4)
+    mapped = run(*words, cwd=tmp_path)
+    assert mapped.returncode == 0, mapped.stderr
+    names = {path.name for path in (tmp_path / "run" / "atlas").iterdir()}
+    assert {"map.png", "walks.png", "replay.png", "index.html"} <= names
+    refused = run(*words[:4], cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "made with other --space" in refused.stderr

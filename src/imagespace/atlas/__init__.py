@@ -5,7 +5,8 @@ cluster_names, map_scores, projection, refit, off_map; building makes an `Atlas`
 map_walks and replay, drawn by map_views; page writes the page of page_data, atlas_page fills it.
 
 Exact views, one a file: basins, slice, hill, forward, commitment, river and point_field. They stand
-on plane (a slice), ends (where walks end) and reading (what stands there), and draw with canvas.
+on plane (a slice), ends (where walks end), reading (what stands there) and showing (latents as
+pictures), and draw with canvas.
 """
 
 from importlib import import_module
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from imagespace.atlas.reading import NearestReading, RadicalReading
     from imagespace.atlas.replay import view_replay
     from imagespace.atlas.river import river_view
+    from imagespace.atlas.showing import ShownReading, showing_of
     from imagespace.atlas.slice import slice_view
     from imagespace.atlas.view import View
 
@@ -31,6 +33,7 @@ _HOME = {
     "Atlas": "atlas",
     "NearestReading": "reading",
     "RadicalReading": "reading",
+    "ShownReading": "showing",
     "View": "view",
     "Walks": "map_walks",
     "basins_view": "basins",
@@ -44,6 +47,7 @@ _HOME = {
     "load_walks": "map_walks",
     "point_field_view": "point_field",
     "river_view": "river",
+    "showing_of": "showing",
     "slice_view": "slice",
     "space_of_atlas": "building",
     "switch": "commitment",
@@ -54,6 +58,7 @@ __all__ = [
     "Atlas",
     "NearestReading",
     "RadicalReading",
+    "ShownReading",
     "View",
     "Walks",
     "basins_view",
@@ -67,6 +72,7 @@ __all__ = [
     "load_walks",
     "point_field_view",
     "river_view",
+    "showing_of",
     "slice_view",
     "space_of_atlas",
     "switch",

@@ -27,6 +27,7 @@ from imagespace.atlas.canvas import (
 from imagespace.atlas.ends import Course, Report, ends
 from imagespace.atlas.plane import Plane
 from imagespace.atlas.reading import Reading
+from imagespace.atlas.showing import AS_THEY_ARE, Showing
 from imagespace.atlas.view import View
 from imagespace.diffusion.denoiser import Denoiser
 from imagespace.errors import UserError
@@ -149,10 +150,12 @@ def basins_view(
     num: int = 33,
     walk_all: bool = False,
     report: Report | None = None,
+    showing: Showing = AS_THEY_ARE,
 ) -> View:
     """The same slice under one or several labelled denoisers: prompts, strengths of guidance.
 
-    Each is a panel and a frame of the film. Errors as in `basins`.
+    Each is a panel and a frame of the film. `reading` reads samples (of latents: `ShownReading`).
+    Errors as in `basins`.
     """
     found = []
     for number, (_, denoiser) in enumerate(shown_under):
@@ -177,10 +180,10 @@ def basins_view(
         axis.set_axis_off()
     frames = []
     for axis, (label, denoiser), one in zip(axes, shown_under, found, strict=False):
-        _draw(axis, label, denoiser, one, course, colours, seeds, side)
+        _draw(axis, label, denoiser, one, course, colours, seeds, side, showing)
         alone = new_figure(8.2, 6.4)
         left, right = side_by_side(alone, [6.2, 2.0])
-        _draw(left.add_subplot(), label, denoiser, one, course, colours, seeds, 6.2)
+        _draw(left.add_subplot(), label, denoiser, one, course, colours, seeds, 6.2, showing)
         _legend(right.add_subplot(), order, one.kinds, colours, reading)
         frames.append(frame(alone))
     _legend(
@@ -194,8 +197,9 @@ def basins_view(
     right_ones = sum(one.num_right for one in found)
     total = sum(one.kinds.size for one in found)
     num_walked = sum(int(one.walked.sum()) for one in found)
+    noise = "a noise of latents" if showing.is_of_latents else "a noise"
     sentence = (
-        f"Every point is a noise of norm sqrt(d) on the sphere through those of seeds "
+        f"Every point is {noise} of norm sqrt(d) on the sphere through those of seeds "
         f"{', '.join(map(str, seeds))}, coloured by what its walk of {num_steps} steps ends in; "
         f"{num_walked:,} of {total:,} were walked"
         + (", the others lie between four that ended alike." if num_walked < total else ".")
@@ -236,6 +240,7 @@ def _draw(
     colours: dict[int, str],
     seeds: Sequence[int],
     side: float,
+    showing: Showing,
 ) -> None:
     rest = to_rgb(REST)
     picture = np.array(
@@ -252,7 +257,7 @@ def _draw(
         rows, columns = (torch.tensor(values) for values in zip(*places, strict=True))
         sigma = denoiser.schedule.sigma(torch.tensor(course.times[0]))
         pictures = ends(denoiser, one.plane.points(one.u[columns], one.v[rows]) * sigma, course)
-        for (row, column), x in zip(places, pictures, strict=True):
+        for (row, column), x in zip(places, showing.pictures(pictures), strict=True):
             kind = int(one.kinds[row, column])
             place = (float(u[column]), float(v[row]))
             place_picture(axis, shown(x), place, side * 7.2, colours.get(kind, REST))

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from imagespace.atlas.clusters import clusters_of
 from imagespace.atlas.density import Density, density_of
 from imagespace.atlas.features import features_of
 from imagespace.atlas.labels import label_columns
+from imagespace.atlas.latents import check_has_space, latents_of
 from imagespace.atlas.layout import NUM_NEIGHBOURS, import_umap, lay_out
 from imagespace.atlas.map_scores import score_map
 from imagespace.atlas.neighbours import nearest
@@ -26,7 +29,7 @@ from imagespace.atlas.space import (
     Describe,
     PictureSpace,
     describe_features,
-    describe_pixels,
+    describe_grid,
     fit_space,
 )
 from imagespace.atlas.space_names import FEWEST_PICTURES, check_space
@@ -54,12 +57,15 @@ def build_atlas(
     num: int = 20_000,
     seed: int = 0,
     stage: Stage = silent,
+    folder: Path | None = None,
 ) -> Atlas:
     """The atlas of at most `num` of a model's real pictures, chosen and laid out by `seed`.
 
-    UserError: an unknown space, or fewer than 50 pictures.
+    `folder` is where the pictures lie, and training kept their latents beside them. UserError: an
+    unknown space, latents of a model that has none, or fewer than 50 pictures.
     """
     check_space(space)
+    check_has_space(model, space)
     rows = chosen_rows(len(pictures), num, seed)
     started = time.perf_counter()
     with stage("shrinking pictures"):
@@ -67,15 +73,24 @@ def build_atlas(
         sprites = as_kept(shrink(pixels))
     features = ""
     basis: dict[str, NDArray[np.float32]] = {}
-    describe: Describe = describe_pixels
+    describe: Describe = describe_grid
     if space == "feature":
         with stage("learning an image-text space") as report:
             features, extract = features_of(pictures, report)
         sample = extract(pixels[:: max(1, len(pixels) // _FITTED_ON)])
         basis = {"feature_centre": sample.mean(axis=0), "feature_spread": sample.std(axis=0) + 1e-6}
         describe = describe_features(extract, basis["feature_centre"], basis["feature_spread"])
+
+    def read(some: NDArray[np.int64]) -> Any:
+        """Pictures as the space takes them."""
+        if space != "latent":
+            return np.ascontiguousarray(pictures.pixels[some])
+        with stage("encoding pictures") as report:
+            return latents_of(model, pictures, some, folder, report)
+
+    shown = read(rows) if space == "latent" else pixels
     with stage("finding the space") as report:
-        fitted, coordinates = fit_space(space, pixels, describe, report)
+        fitted, coordinates = fit_space(space, shown, describe, report)
     basis |= {"centre": fitted.centre, "components": fitted.components}
     # As they are stored, so that an atlas answers the same before it is saved and after.
     coordinates = coordinates.astype(np.float16).astype(np.float32)
@@ -96,7 +111,9 @@ def build_atlas(
     with stage("scoring the map"):
         scores = score_map(coordinates, positions, neighbours[0], labels, seed)
         projection, scores["projection"] = fit_projection(coordinates, positions, *neighbours)
-        scores["off_map"] = off_map_scores(projection, fitted, pictures, rows, seed)
+    scores["off_map"] = off_map_scores(
+        projection, fitted, read, shown.shape[1:], rows, len(pictures), seed
+    )
     with stage("scoring the projection"):
         scores["projection_of_held_out"] = refit_scores(coordinates, seed)
     about = {
@@ -154,7 +171,7 @@ def space_of_atlas(atlas: Atlas, pictures: PictureSet, stage: Stage = silent) ->
         raise UserError(
             "the atlas", "was made from other pictures", "Give it those, or make it again"
         )
-    describe: Describe = describe_pixels
+    describe: Describe = describe_grid
     basis = atlas.basis
     if atlas.about["space"] == "feature":
         with stage("learning an image-text space") as report:

@@ -1,7 +1,7 @@
 """Commitment: from which step on a walk has settled what it will draw, found by forking it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from imagespace.atlas.canvas import INK, OKABE_ITO, new_figure, open_sides, say, shown
 from imagespace.atlas.ends import Course, Report, ends, no_noise
 from imagespace.atlas.reading import Reading
+from imagespace.atlas.showing import AS_THEY_ARE, Showing
 from imagespace.atlas.view import View
 from imagespace.diffusion.denoiser import Denoiser
 from imagespace.diffusion.samplers import Noise, Step, walk
@@ -33,6 +34,25 @@ class Forks:
     main: list[Step]
     end: Tensor
     fork_ends: Tensor
+
+    def shown(self, showing: Showing) -> "Forks":
+        """The same, each sample the picture that it is shown as."""
+
+        def pictures(x: Tensor) -> Tensor:
+            return showing.pictures(x.float())
+
+        main = [
+            replace(
+                step,
+                x_t=pictures(step.x_t),
+                x0_hat=pictures(step.x0_hat),
+                x_next=pictures(step.x_next),
+            )
+            for step in self.main
+        ]
+        flat = pictures(self.fork_ends.flatten(0, 1))
+        ends = flat.unflatten(0, self.fork_ends.shape[:2])
+        return Forks(main, pictures(self.end[None])[0], ends)
 
     def same(self, reading: Reading) -> NDArray[np.bool_]:
         """Which forks end in the kind that the walk itself ends in, [K, N]."""
@@ -100,6 +120,11 @@ class Switch:
 
     ends: Tensor
 
+    def shown(self, showing: Showing) -> "Switch":
+        """The same, each sample the picture that it is shown as."""
+        flat = showing.pictures(self.ends.flatten(0, 1).float())
+        return Switch(flat.unflatten(0, self.ends.shape[:2]))
+
     def kinds(self, reading: Reading) -> tuple[NDArray[np.int64], int, int]:
         """(kinds [K + 1, N], the first prompt's, the second's): the commonest of whole walks."""
         flat = reading(self.ends.flatten(0, 1)).numpy()
@@ -141,8 +166,11 @@ def commitment_view(
     name: str,
     switched: Switch | None = None,
     other: str = "",
+    showing: Showing = AS_THEY_ARE,
 ) -> View:
     """The walk step by step, its forks' ends under it, and the share that ends as it does.
+
+    All of it is of pictures: latents are decoded first, and `reading` reads the pictures.
 
     Without a reading the curve is the correlation of the ends. With `switched`, a second curve:
     which of the two prompts, `name` and `other`, wins after the change. ValueError: a change of
@@ -150,6 +178,8 @@ def commitment_view(
     """
     if switched is not None and reading is None:
         raise ValueError("which prompt wins is told by a reading")
+    forks = forks.shown(showing)
+    switched = None if switched is None else switched.shown(showing)
     num_steps, num_forks = forks.fork_ends.shape[:2]
     rows = 2 + NUM_SHOWN + (switched is not None)
     curves = 1 + (switched is not None)

@@ -24,6 +24,7 @@ from imagespace.atlas.canvas import (
     side_by_side,
 )
 from imagespace.atlas.plane import Plane
+from imagespace.atlas.showing import AS_THEY_ARE, Showing
 from imagespace.atlas.view import View
 from imagespace.diffusion.schedule import Schedule
 from imagespace.randomness import picture_noise
@@ -79,11 +80,16 @@ def _height(plane: Plane, x: Tensor) -> Tensor:
 
 
 def forward_view(
-    schedule: Schedule, pictures: Tensor, names: Sequence[str], seed: int = 0, film: bool = False
+    schedule: Schedule,
+    pictures: Tensor,
+    names: Sequence[str],
+    seed: int = 0,
+    film: bool = False,
+    showing: Showing = AS_THEY_ARE,
 ) -> View:
-    """Three pictures [3, C, H, W] dissolving, and their clouds on the plane through them.
+    """Three samples [3, C, H, W] dissolving, and their clouds on the plane through them.
 
-    UserError: the pictures lie on one line.
+    UserError: the samples lie on one line.
     """
     plane = Plane.through(*pictures)
     times = torch.linspace(0, 1, NUM_SHOWN).tolist()
@@ -96,22 +102,28 @@ def forward_view(
         for column, t in enumerate(times):
             x_t = schedule.add_noise(x_0[None], eps[None], torch.tensor(t))[0]
             title = f"t = {t:.2f}" if row == 0 else ""
-            show_picture(panels[row, column], _stretched(x_t), title)
+            show_picture(panels[row, column], _stretched(x_t, showing), title)
         panels[row, 0].set_ylabel(names[row], fontsize=9, color=OKABE_ITO[row])
         panels[row, 0].spines[:].set_color(OKABE_ITO[row])
     on_plane, distances = bottom.subplots(1, 2, width_ratios=[1, 1.1])
-    _draw_plane(on_plane, schedule, plane, pictures, times, seed)
+    _draw_plane(on_plane, schedule, plane, pictures, times, seed, showing)
     _draw_distances(distances, schedule, plane, pictures, names, seed)
+    distances.set_ylabel(f"distance in {showing.space}", fontsize=9)
+    enters = (
+        "the latents of three pictures, shown decoded"
+        if showing.is_of_latents
+        else ("three pictures")
+    )
     say(
         figure,
-        "Above: one noise enters three pictures. Below left: the plane through them; lines are the "
+        f"Above: one noise enters {enters}. Below left: the plane through them; lines are the "
         "means alpha_t x_0, circles one sigma_t, dots drawn samples, all at true scale, the end "
         "also enlarged. Below right: nearly all of the noise's length stands off the plane.",
     )
     frames = []
     if film:
         for t in torch.linspace(0, 1, NUM_FRAMES).tolist():
-            frames.append(frame(_film_figure(schedule, plane, pictures, eps, t, seed)))
+            frames.append(frame(_film_figure(schedule, plane, pictures, eps, t, seed, showing)))
     clouds = [[cloud_at(schedule, plane, x_0, t, seed, 1) for t in times] for x_0 in pictures]
     numbers = {
         "times": times,
@@ -134,8 +146,9 @@ def _within(schedule: Schedule, plane: Plane, pictures: Tensor, seed: int) -> fl
     return float(torch.cat(inside).double().mean())
 
 
-def _stretched(x_t: Tensor) -> np.ndarray:
+def _stretched(sample: Tensor, showing: Showing) -> np.ndarray:
     """A noisy picture; beyond the range of pictures (large sigma) it is scaled back into it."""
+    x_t = showing.pictures(sample[None])[0]
     return shown(x_t / max(1.0, float(x_t.abs().quantile(0.99)) / 2))
 
 
@@ -154,9 +167,11 @@ def _draw_plane(
     pictures: Tensor,
     times: Sequence[float],
     seed: int,
+    showing: Showing,
 ) -> None:
     zero = plane.coordinates(torch.zeros_like(pictures[:1]))[0]
     ends = []
+    drawn = showing.pictures(pictures) if pictures.dim() == 4 else pictures
     for number, x_0 in enumerate(pictures):
         colour = OKABE_ITO[number]
         clouds = [cloud_at(schedule, plane, x_0, t, seed + number) for t in times]
@@ -166,7 +181,9 @@ def _draw_plane(
             _draw_cloud(axis, one, colour, 2)
         ends.append(clouds[-1])
         if pictures.dim() == 4:
-            place_picture(axis, shown(x_0), tuple(plane.corners[number].tolist()), 46, colour)
+            place_picture(
+                axis, shown(drawn[number]), tuple(plane.corners[number].tolist()), 46, colour
+            )
     axis.set_aspect("equal")
     axis.margins(0.16)
     axis.set_title("on their plane", fontsize=10, color=INK, loc="left")
@@ -211,7 +228,6 @@ def _draw_distances(
         axis.plot(times, apart, style, color=OKABE_ITO[(0, 1, 2)[number]], label=label)
     axis.plot(times, sigma, color=OKABE_ITO[5], label="one sigma in the plane")
     axis.set_xlabel("time t: picture to noise", fontsize=9)
-    axis.set_ylabel("distance in image space", fontsize=9)
     axis.legend(fontsize=8.5, frameon=False)
     axis.tick_params(labelsize=8)
     axis.set_title("how far", fontsize=10, color=INK, loc="left")
@@ -219,7 +235,13 @@ def _draw_distances(
 
 
 def _film_figure(
-    schedule: Schedule, plane: Plane, pictures: Tensor, eps: Tensor, t: float, seed: int
+    schedule: Schedule,
+    plane: Plane,
+    pictures: Tensor,
+    eps: Tensor,
+    t: float,
+    seed: int,
+    showing: Showing,
 ) -> Figure:
     figure = new_figure(8.6, 5.4)
     left, right = side_by_side(figure, [1, 3.3])
@@ -228,7 +250,7 @@ def _film_figure(
     for number, x_0 in enumerate(pictures):
         colour = OKABE_ITO[number]
         x_t = schedule.add_noise(x_0[None], eps[None], torch.tensor(t))[0]
-        show_picture(panels[number], _stretched(x_t))
+        show_picture(panels[number], _stretched(x_t, showing))
         panels[number].spines[:].set_color(colour)
         panels[number].spines[:].set_linewidth(2)
         one = cloud_at(schedule, plane, x_0, t, seed + number)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from imagespace.atlas.canvas import INK, OKABE_ITO, frame, new_figure, say, side_by_side
 from imagespace.atlas.ends import Report
+from imagespace.atlas.showing import AS_THEY_ARE, Showing
 from imagespace.atlas.slice import Slice, draw_corners, slice_at
 from imagespace.atlas.view import View
 from imagespace.diffusion.denoiser import Denoiser
@@ -81,10 +82,12 @@ def hill_view(
     num: int = 33,
     film_times: Sequence[float] = (),
     report: Report | None = None,
+    showing: Showing = AS_THEY_ARE,
 ) -> View:
-    """The hill over the plane through three pictures [3, ...], and its film over `film_times`.
+    """The hill over the plane through three samples [3, ...], and its film over `film_times`.
 
-    UserError: the pictures lie on one line.
+    Of latents the density is that of the latents, not of the pictures that they are decoded to.
+    UserError: the samples lie on one line.
     """
     times = [t, *film_times]
     found = []
@@ -96,23 +99,29 @@ def hill_view(
 
         one = slice_at(denoiser, pictures, time, eps, num, told)
         found.append((one, hill_of(one)))
-    frames = [frame(_figure(one, hill, pictures, names, "")) for one, hill in found[1:]]
+    frames = [frame(_figure(one, hill, pictures, names, "", showing)) for one, hill in found[1:]]
     one, hill = found[0]
     sentence = (
         f"Height: log p_t at t = {t:g} over the plane through three pictures with the same noise, "
         "an estimate: the least-squares sum of the model's scores along the grid. Two ways to one "
         f"point differ by {hill.disagreement:.3g} nats, of {hill.drop:,.0f} from top to bottom."
     )
+    if showing.is_of_latents:
+        sentence += (
+            " Pictures are latents here, shown decoded: the density is one of latents, per unit "
+            "of latent space, and not of pixels."
+        )
     corner = [_nearest(one, hill, place) for place in one.plane.corners.tolist()]
     numbers = {
         "t": t,
+        "density_of": "latents" if showing.is_of_latents else "pictures",
         "points": num * num,
         "drop_nats": hill.drop,
         "disagreement_nats": hill.disagreement,
         "heights_at_pictures_nats": dict(zip(names, corner, strict=True)),
         "height_at_the_middle_nats": _nearest(one, hill, (0.0, 0.0)),
     }
-    figure = _figure(one, hill, pictures, names, sentence)
+    figure = _figure(one, hill, pictures, names, sentence, showing)
     return View(f"The hill over {', '.join(names)} at t = {t:g}", figure, numbers, frames)
 
 
@@ -123,7 +132,12 @@ def _nearest(one: Slice, hill: Hill, place: Sequence[float]) -> float:
 
 
 def _figure(
-    one: Slice, hill: Hill, pictures: Tensor, names: Sequence[str], sentence: str
+    one: Slice,
+    hill: Hill,
+    pictures: Tensor,
+    names: Sequence[str],
+    sentence: str,
+    showing: Showing,
 ) -> Figure:
     figure = new_figure(12.0, 6.4 if sentence else 5.7)
     left, right = side_by_side(figure, [1.15, 1])
@@ -168,7 +182,8 @@ def _figure(
         )
     surface.view_init(elev=48, azim=-68)
     surface.set_box_aspect((1, 1, 0.62))
-    surface.set_zlabel("log p_t, nats below the top", fontsize=8.5)
+    of = " of latents" if showing.is_of_latents else ""
+    surface.set_zlabel(f"log p_t{of}, nats below the top", fontsize=8.5)
     surface.tick_params(labelsize=7)
     surface.set_xlabel("u", fontsize=8.5)
     surface.set_ylabel("v", fontsize=8.5)
@@ -180,15 +195,15 @@ def _figure(
     plan.streamplot(
         u, v, score[..., 0], score[..., 1], color="white", density=0.9, linewidth=0.9, arrowsize=0.9
     )
-    draw_corners(plan, one, pictures, 40)
+    draw_corners(plan, one, pictures, showing, 40)
     plan.set_aspect("equal")
     plan.set_xlim(u[0], u[-1])
     plan.set_ylim(v[0], v[-1])
-    plan.set_xlabel("u (distance in image space)", fontsize=9)
+    plan.set_xlabel(f"u (distance in {showing.space})", fontsize=9)
     plan.set_title("lines of steepest ascent", fontsize=10, color=INK)
     plan.tick_params(labelsize=8)
     bar = right.colorbar(filled, ax=plan, shrink=0.7)
-    bar.set_label("nats below the top", fontsize=9)
+    bar.set_label(f"nats below the top{', density' + of if of else ''}", fontsize=9)
     bar.outline.set_visible(False)  # type: ignore[operator]
     if sentence:
         say(figure, sentence)

@@ -62,7 +62,8 @@ def view_map(atlas: Atlas, colour_by: str | None = None) -> View:
     # Glyphs' structure is scored between its two great kinds alone (map_scores.py).
     scored = " or ".join(SIDES) if set(SIDES) <= set(column) else name
     purity = scores["purity"].get(scored)
-    said = f"{len(atlas):,} real pictures; neighbours on the map are neighbours in the space: "
+    by = " by their latents" if atlas.about["space"] == "latent" else ""
+    said = f"{len(atlas):,} real pictures{by}; neighbours on the map are neighbours in the space: "
     said += f"trustworthiness {scores['trustworthiness']:.3f}"
     if purity:
         said += (

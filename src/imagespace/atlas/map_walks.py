@@ -152,9 +152,10 @@ def walk_on_map(
 
     The prompts are shared out in turn; without any they are the captions of pictures that training
     did not see (of those that it saw, where there are no others), or none for a model without text.
-    UserError: a prompt that cannot be read, or an
-    atlas of other weights.
+    Of a map of latents a walk's own points are placed, and decoded only to be seen. UserError: a
+    prompt that cannot be read, or an atlas of other weights.
     """
+    from imagespace.atlas.latents import channels_last
     from imagespace.evaluation.subject import Subject
     from imagespace.pipeline import LARGEST_BATCH, PromptWarning
     from imagespace.precision import fastest_dtype
@@ -179,20 +180,23 @@ def walk_on_map(
         batch: dict[str, list[NDArray[Any]]] = {}
         times = []
         for step in subject.steps(settings[start : start + LARGEST_BATCH]):
-            x0_hat, x_t = (
-                np.ascontiguousarray(model.decode(x.float()).permute(0, 2, 3, 1).numpy())
-                for x in (step.x0_hat, step.x_t)
-            )
-            # A picture has values in [-1, 1]; noise is left as it is.
-            shown = ((x0_hat.clip(-1, 1) + 1) * 127.5).round().astype(np.uint8)
-            on_map = atlas.projection(space.coordinates(shown))
-            where = atlas.projection(space.coordinates(x_t))
+            x0_hat, x_t = step.x0_hat.float(), step.x_t.float()
+            num_seen = min(max(0, MOST_SEEN - start), len(x_t))
+            if space.name == "latent":
+                shown = model.pixels(x0_hat[: max(1, num_seen)])
+                on_map = atlas.projection(space.coordinates(channels_last(x0_hat)))
+                where = atlas.projection(space.coordinates(channels_last(x_t)))
+            else:
+                # A picture has values in [-1, 1]; noise is left as it is.
+                shown = model.pixels(x0_hat)
+                on_map = atlas.projection(space.coordinates(shown))
+                where = atlas.projection(space.coordinates(channels_last(model.decode(x_t))))
             for name, value in (
                 ("positions", on_map.positions),
                 ("nearest", on_map.nearest),
                 ("ratio", on_map.ratio),
                 ("x_t_ratio", where.ratio),
-                ("seen", shrink(shown[: max(0, MOST_SEEN - start)])),
+                ("seen", shrink(shown[:num_seen])),
             ):
                 batch.setdefault(name, []).append(value)
             times.append(step.t)

@@ -1,5 +1,6 @@
 """A training run replayed on a map: the same seeds drawn by the weights of every evaluation."""
 
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,12 @@ from numpy.typing import NDArray
 
 from imagespace.atlas.atlas import Atlas
 from imagespace.atlas.canvas import frame
+from imagespace.atlas.latents import channels_last
 from imagespace.atlas.map_views import COLOURS, OTHER, TIMES, blank_map, say
 from imagespace.atlas.view import View
 from imagespace.evaluation.curves import replay
 from imagespace.evaluation.subject import Subject
-from imagespace.pipeline import Model
+from imagespace.pipeline import LARGEST_BATCH, Model, PromptWarning
 
 if TYPE_CHECKING:
     from imagespace.atlas.space import PictureSpace
@@ -42,8 +44,7 @@ def view_replay(
     seen, positions, ratios = [], [], []
     for number, (num_images, weights) in enumerate(kept):
         subject = Subject(weights, pictures, num, seed)
-        pixels = subject.draw(subject.settings()[:num])
-        placed = atlas.projection(space.coordinates(pixels))
+        placed = atlas.projection(space.coordinates(_ends(subject, num, space.name)))
         seen.append(num_images)
         positions.append(placed.positions)
         ratios.append(placed.ratio)
@@ -80,6 +81,22 @@ def view_replay(
         "median_travel": np.median(np.linalg.norm(np.diff(paths, axis=1), axis=2), axis=0).tolist(),
     }
     return View(said, figure, numbers, frames)
+
+
+def _ends(subject: Subject, num: int, space: str) -> NDArray[np.uint8] | NDArray[np.float32]:
+    """What the first samples end in, as the space takes it: pixels, or latents as they are."""
+    with warnings.catch_warnings():
+        # Captions are the set's own: that a word of them is unknown is no news.
+        warnings.simplefilter("ignore", PromptWarning)
+        settings = subject.settings()[:num]
+    if space != "latent":
+        return subject.draw(settings)
+    parts = []
+    for start in range(0, len(settings), LARGEST_BATCH):
+        for step in subject.steps(settings[start : start + LARGEST_BATCH]):  # noqa: B007
+            pass
+        parts.append(channels_last(step.x_next))
+    return np.concatenate(parts)
 
 
 def _moment(

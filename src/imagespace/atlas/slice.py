@@ -23,6 +23,7 @@ from imagespace.atlas.canvas import (
 )
 from imagespace.atlas.ends import Report, answers
 from imagespace.atlas.plane import Plane
+from imagespace.atlas.showing import AS_THEY_ARE, Showing
 from imagespace.atlas.view import View
 from imagespace.diffusion.denoiser import Denoiser, noise_from_x0
 from imagespace.pictures.signed import signed_picture
@@ -97,11 +98,12 @@ def slice_view(
     num: int = NUM_ARROWS,
     film_times: Sequence[float] = (),
     report: Report | None = None,
+    showing: Showing = AS_THEY_ARE,
 ) -> View:
-    """The field on the plane through three pictures [3, C, H, W], and its film over `film_times`.
+    """The field on the plane through three samples [3, C, H, W], and its film over `film_times`.
 
-    Beside it stands the field at the middle of the three, as a picture. UserError: the pictures
-    lie on one line.
+    Beside it stands the field at the middle of the three, as a picture; of latents, as the picture
+    of where it points less the picture of the middle. UserError: the samples lie on one line.
     """
     slices = []
     times = [t, *film_times]
@@ -121,8 +123,10 @@ def slice_view(
         "Every point is a mixture of the three pictures with the same noise; x_t holds "
         f"{alpha:.2g} of a picture, so that the clean ones lie farther out."
     )
-    frames = [frame(_figure(denoiser, one, pictures, names, "")) for one in slices[1:]]
-    figure = _figure(denoiser, slices[0], pictures, names, sentence)
+    if showing.is_of_latents:
+        sentence += " Pictures are latents here; what is shown of them is decoded."
+    frames = [frame(_figure(denoiser, one, pictures, "", showing)) for one in slices[1:]]
+    figure = _figure(denoiser, slices[0], pictures, sentence, showing)
     share = slices[0].share
     numbers = {
         "t": t,
@@ -139,7 +143,7 @@ def slice_view(
 
 
 def _figure(
-    denoiser: Denoiser, one: Slice, pictures: Tensor, names: Sequence[str], sentence: str
+    denoiser: Denoiser, one: Slice, pictures: Tensor, sentence: str, showing: Showing
 ) -> Figure:
     figure = new_figure(9.2, 6.9 if sentence else 6.2)
     left, right = side_by_side(figure, [3.4, 1])
@@ -158,15 +162,16 @@ def _figure(
     bar.set_label("share of the vector that lies in the plane", fontsize=9)
     bar.outline.set_visible(False)  # type: ignore[operator]
     draw_arrows(axis, one)
-    draw_corners(axis, one, pictures)
+    draw_corners(axis, one, pictures, showing)
     axis.set_title(f"t = {one.t:.2f}", fontsize=11, color=INK, loc="left")
-    axis.set_xlabel("u (distance in image space)", fontsize=9)
+    axis.set_xlabel(f"u (distance in {showing.space})", fontsize=9)
     axis.set_ylabel("v", fontsize=9)
     axis.tick_params(labelsize=8)
     axis.plot(0, 0, "+", color="white", markersize=11, markeredgewidth=2.2, zorder=4)
     if pictures.dim() == 4:
         middle = one.plane.points(torch.zeros(1), torch.zeros(1))
-        seen = answers(denoiser, middle, one.t)
+        seen = showing.pictures(answers(denoiser, middle, one.t))
+        middle = showing.pictures(middle)
         signed, _ = signed_picture((seen - middle)[0])
         panels = right.subplots(3, 1)
         show_picture(panels[0], shown(middle[0]), "+  the middle, x_t")
@@ -204,11 +209,14 @@ def draw_arrows(axis: Axes, one: Slice, num: int = NUM_ARROWS) -> None:
     axis.set_ylim(float(one.v[0]), float(one.v[-1]))
 
 
-def draw_corners(axis: Axes, one: Slice, pictures: Tensor, size: float = 46) -> None:
+def draw_corners(
+    axis: Axes, one: Slice, pictures: Tensor, showing: Showing, size: float = 46
+) -> None:
     """The three pictures at their places, or dots for points."""
+    drawn = showing.pictures(pictures) if pictures.dim() == 4 else pictures
     for number, (u, v) in enumerate(one.plane.corners.tolist()):
         colour = OKABE_ITO[number]
         if pictures.dim() == 4:
-            place_picture(axis, shown(pictures[number]), (u, v), size, colour)
+            place_picture(axis, shown(drawn[number]), (u, v), size, colour)
         else:
             axis.plot(u, v, "o", color=colour, markersize=9, markeredgecolor="white", zorder=5)

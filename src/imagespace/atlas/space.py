@@ -5,6 +5,9 @@ length r of the rest of it, and the length f of its finest detail, which noise h
 have little of. For two pictures |z - z'|^2 + (r - r')^2 + (f - f')^2 <= |x - x'|^2, because the
 three parts are orthogonal and two vectors are at least as far apart as their lengths: pictures
 that the map holds to be far apart are so.
+
+The latent space is the same of the latents that a model walks among, which are grids of values as
+pictures are: whatever is called a picture here is then a grid of latents, [N, S, S, Z].
 """
 
 from collections.abc import Callable
@@ -12,6 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from imagespace.errors import UserError
 
 NUM_COMPONENTS = 50
 BOXES_A_SIDE = 16
@@ -42,10 +47,19 @@ class PictureSpace:
 
     def coordinates(
         self,
-        pictures: NDArray[np.uint8] | NDArray[np.float32],
+        pictures: NDArray[np.uint8] | NDArray[np.float16] | NDArray[np.float32],
         progress: Callable[[int, int], None] | None = None,
     ) -> NDArray[np.float32]:
-        """[N, k + 2] of pictures [N, H, W, C], uint8 or float32 in [-1, 1] (noise: beyond)."""
+        """[N, k + 2] of pictures [N, H, W, C], uint8 or float32 in [-1, 1] (noise: beyond).
+
+        Of the latent space: of latents [N, S, S, Z]. UserError: it is given pixels.
+        """
+        if self.name == "latent" and pictures.dtype == np.uint8:
+            raise UserError(
+                "pictures of pixels",
+                "this map is of latents",
+                "Give it latents, channels last: model.encode",
+            )
         parts = []
         for start in range(0, len(pictures), _BLOCK):
             vectors, lost = self.describe(as_values(pictures[start : start + _BLOCK]))
@@ -66,11 +80,14 @@ class PictureSpace:
 
 def fit_space(
     name: str,
-    pictures: NDArray[np.uint8],
+    pictures: NDArray[np.uint8] | NDArray[np.float16],
     describe: Describe,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[PictureSpace, NDArray[np.float32]]:
-    """The space of real pictures uint8 [N, H, W, C], and their coordinates [N, k + 2]."""
+    """The space of real pictures uint8 [N, H, W, C], and their coordinates [N, k + 2].
+
+    Of the latent space: of their latents float16 [N, S, S, Z].
+    """
     found = []
     for start in range(0, len(pictures), _BLOCK):
         found.append(describe(as_values(pictures[start : start + _BLOCK])))
@@ -91,20 +108,23 @@ def fit_space(
     return space, space._reduced(vectors, lost)
 
 
-def as_values(pictures: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
-    """uint8 as float32 in [-1, 1]; float32 as it is."""
+def as_values(
+    pictures: NDArray[np.uint8] | NDArray[np.float16] | NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """uint8 as float32 in [-1, 1]; other values as they are, in float32."""
     if pictures.dtype == np.uint8:
         return np.asarray(pictures, dtype=np.float32) / 127.5 - 1
     return np.asarray(pictures, dtype=np.float32)
 
 
-def describe_pixels(
+def describe_grid(
     pictures: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The pixel space: means of about 16 x 16 boxes, and how much detail they lose.
+    """The pixel and the latent space: means of about 16 x 16 boxes, and the detail they lose.
 
     A picture is its box means, plus 2 x 2 means less those, plus the finest detail: orthogonal to
-    each other. Boxes of an odd side have one kind of detail, which counts as the finest.
+    each other. Boxes of an odd side have one kind of detail, which counts as the finest; a grid
+    of at most 16 x 16 latents is its own boxes, and loses none.
     """
     num, size = pictures.shape[:2]
     boxes = boxes_a_side(size)

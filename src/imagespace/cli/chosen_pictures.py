@@ -53,7 +53,7 @@ def chosen_pictures(
         else:
             row = _row(word, folder.captions, folder.alternatives)
             found.append(from_pixels(folder.pixels[row : row + 1].copy())[0])
-            names.append(folder.captions[row].split(";")[0][:24])
+            names.append(folder.captions[row].split(";")[0][:24] or f"row {row}")
     return torch.stack(found), names
 
 

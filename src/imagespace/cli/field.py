@@ -47,8 +47,6 @@ def field(
     with plain_warnings():
         loaded.check_field(show, at, prompt)
     shape = loaded.config.network.sample_shape
-    if show not in ("direction", "prompt"):
-        loaded.check_draws_pixels(f"--show {show}")
     if len(shape) != 3:
         raise UserError(f"model {model}", "draws points, not pictures", "Name another model")
     if picture is None and not prompt and loaded.encoder is not None:
@@ -64,8 +62,9 @@ def field(
         eps = picture_noise(shape, seed, "field", range(num))
         x_t = loaded.schedule.add_noise(x_0.expand(eps.shape), eps, torch.tensor(at))
     seen = x_t + loaded.field("direction", x_t, at, prompt)
-    if loaded.autoencoder is None:
-        answer = loaded.field(show, x_t, at, prompt)
+    if loaded.autoencoder is None or show not in ("direction", "prompt"):
+        # Of latents: how the picture changes as they set off along the field.
+        answer = loaded.decoded_change(x_t, loaded.field(show, x_t, at, prompt))
     else:
         # Differences of latents are no pictures: the difference of the pictures is shown.
         before = x_t if show == "direction" else x_t + loaded.field("direction", x_t, at)

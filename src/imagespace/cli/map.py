@@ -25,7 +25,7 @@ MOST_PICTURES = 100_000
 def map_pictures(
     model: Annotated[str, typer.Argument(help="A model's name, run folder or file.")] = "glyphs",
     space: Annotated[
-        str, typer.Option(help="What is near: pixel (shrunk pictures) or feature.")
+        str, typer.Option(help="What is near: pixel (shrunk pictures), latent or feature.")
     ] = "pixel",
     data: Annotated[
         Path | None,
@@ -188,6 +188,10 @@ def _atlas(
 
     if (folder / ATLAS_FILE).is_file() and not overwrite:
         about = read_about(folder)
+        if about.get("space") != space:
+            from imagespace.atlas.latents import check_has_space
+
+            check_has_space(work.model, space)
         _check_same(work, folder, about, space, num, seed)
         kept = load_atlas(folder)
         if colour is not None:
@@ -202,7 +206,9 @@ def _atlas(
             )
     from imagespace.atlas.building import build_atlas, chosen_rows
     from imagespace.atlas.labels import label_columns
+    from imagespace.atlas.latents import check_has_space
 
+    check_has_space(work.model, space)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they are told when the walks are made
         for each in prompts:
@@ -213,7 +219,8 @@ def _atlas(
     # Whether a folder can be made is only known from making it.
     folder.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    atlas = build_atlas(work.model, work.pictures, space, num, seed, stage)
+    beside = work.folder if work.folder.is_dir() else work.folder.parent
+    atlas = build_atlas(work.model, work.pictures, space, num, seed, stage, beside)
     atlas.about.update(
         work.about,
         asked_num=num,

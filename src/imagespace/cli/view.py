@@ -94,13 +94,15 @@ def basins(
 
     from imagespace.atlas.basins import basins_view
     from imagespace.atlas.ends import check_deterministic, course_of
+    from imagespace.atlas.showing import ShownReading, showing_of
     from imagespace.precision import fastest_dtype
     from imagespace.randomness import picture_noise
 
     loaded = _model_of_pictures(model)
     options: SamplingOptions = {"sampler": sampler, "num_steps": steps}
     check_deterministic(loaded, options)
-    reading = _reading(loaded, pictures, data)
+    showing = showing_of(loaded)
+    reading = ShownReading(_reading(loaded, pictures, data), showing)
     shown: list[tuple[str, Denoiser]] = []
     for words in prompt or [""]:
         for strength in guidance or [1.0]:
@@ -112,7 +114,7 @@ def basins(
     noises = torch.cat([picture_noise(shape, seed, "start", [0]) for seed in seeds])
     course = course_of(loaded, options, fastest_dtype())
     with progress_bar("noises") as report:
-        view = basins_view(shown, noises, seeds, course, reading, grid, walk_all, report)
+        view = basins_view(shown, noises, seeds, course, reading, grid, walk_all, report, showing)
     _finish(view, target, numbers)
 
 
@@ -138,6 +140,7 @@ def _on_a_plane(kind: str, points_a_side: int, says: str) -> Callable[..., None]
         if not 0 < at < 1:
             raise UserError(f"--at {at:g}", "must be above 0 and below 1", "Use about 0.6")
         from imagespace.atlas.hill import hill_view
+        from imagespace.atlas.showing import showing_of
         from imagespace.atlas.slice import slice_view
         from imagespace.randomness import picture_noise
 
@@ -147,8 +150,9 @@ def _on_a_plane(kind: str, points_a_side: int, says: str) -> Callable[..., None]
         eps = picture_noise(loaded.config.network.sample_shape, seed, "slice", [0])[0]
         film_times = FILM_TIMES if _is_film(target) else ()
         make = slice_view if kind == "slice" else hill_view
+        x_0, showing = loaded.encode(x), showing_of(loaded)
         with progress_bar("points") as report:
-            view = make(denoiser, x, names, at, eps, grid, film_times, report)
+            view = make(denoiser, x_0, names, at, eps, grid, film_times, report, showing)
         _finish(view, target, numbers)
 
     command.__doc__ = says
@@ -184,10 +188,13 @@ def forward(
     """Three pictures dissolving into noise, and where their clouds are meanwhile."""
     target = _target(out, "forward", overwrite, numbers)
     from imagespace.atlas.forward import forward_view
+    from imagespace.atlas.showing import showing_of
 
     loaded = _model_of_pictures(model)
     x, names = chosen_pictures(loaded, pictures, data, seed)
-    view = forward_view(loaded.schedule, x, names, seed, film=_is_film(target))
+    view = forward_view(
+        loaded.schedule, loaded.encode(x), names, seed, _is_film(target), showing_of(loaded)
+    )
     _finish(view, target, numbers)
 
 
@@ -222,6 +229,7 @@ def commitment(
     _check_data(data, pictures)
     from imagespace.atlas.commitment import commitment_view, fork, switch
     from imagespace.atlas.ends import check_deterministic, course_of
+    from imagespace.atlas.showing import showing_of
     from imagespace.precision import fastest_dtype
     from imagespace.randomness import picture_noise
 
@@ -246,7 +254,8 @@ def commitment(
         second = _denoiser(loaded, other, guidance, options)
         with progress_bar("changes of prompt") as report:
             switched = switch(first, second, noises, course, report)
-    view = commitment_view(found, reading, prompt or "no prompt", switched, other)
+    showing = showing_of(loaded)
+    view = commitment_view(found, reading, prompt or "no prompt", switched, other, showing)
     _finish(view, target, numbers)
 
 
@@ -341,7 +350,6 @@ def _model_of_pictures(name: str) -> "Model":
         raise UserError(
             f"model {name}", "draws points, not pictures", "Use: imagespace view points"
         )
-    loaded.check_draws_pixels("this view")
     return loaded
 
 

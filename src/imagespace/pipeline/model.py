@@ -80,6 +80,21 @@ class Model:
             return samples
         return _in_parts(self.autoencoder.decode, samples, self.config.picture_shape)
 
+    def decoded_change(self, samples: Tensor, change: Tensor) -> Tensor:
+        """How pictures change, [B, C, H, W], as samples x [B, ...] set off along `change` v.
+
+        d/dh decode(x + h v) at h = 0: J(x) v with the Jacobian J of the decoder, exactly; v itself
+        for a model of pixels.
+        """
+        if self.autoencoder is None:
+            return change
+        decode, size = self.autoencoder.decode, _at_once(self.config.picture_shape)
+        parts = []
+        for x, v in zip(samples.split(size), change.split(size), strict=True):
+            # Derivatives cannot be taken of tensors that were made in inference mode.
+            parts.append(torch.autograd.functional.jvp(decode, x.clone(), v.clone())[1])
+        return torch.cat(parts)
+
     def encode(self, pictures: Tensor) -> Tensor:
         """Samples [B, ...] of pictures [B, C, H, W] in [-1, 1]."""
         if self.autoencoder is None:
@@ -482,8 +497,11 @@ def _in_parts(
     change: Callable[[Tensor], Tensor], x: Tensor, picture_shape: tuple[int, ...]
 ) -> Tensor:
     """`change` of x [B, ...], a bounded number of pixels at once."""
-    size = max(1, _LARGEST_PIXELS // (picture_shape[1] * picture_shape[2]))
-    return torch.cat([change(part) for part in x.split(size)])
+    return torch.cat([change(part) for part in x.split(_at_once(picture_shape))])
+
+
+def _at_once(picture_shape: tuple[int, ...]) -> int:
+    return max(1, _LARGEST_PIXELS // (picture_shape[1] * picture_shape[2]))
 
 
 def batches(settings: Sequence[PictureSettings]) -> Iterator[list[PictureSettings]]:

@@ -16,17 +16,13 @@ from torch import Tensor
 
 from imagespace.networks.autoencoder import Autoencoder
 from imagespace.pictures.folder import PictureSet
-from imagespace.pictures.packing import fingerprint
-from imagespace.pictures.split import VALIDATION
+from imagespace.pictures.latent_cache import cached_latents, latents_key, training_rows
 from imagespace.pipeline import from_pixels
 from imagespace.randomness import generator
 from imagespace.text.vectors import TextEncoder
 from imagespace.training.augmentation import augment, draw_labels
 from imagespace.training.config import RunConfig
-from imagespace.training.latent_cache import cached_latents
 from imagespace.training.picture_data import PictureData
-
-_CACHE_VERSION = 1  # raise it when the same autoencoder would yield other latents
 
 
 class LatentData(PictureData):
@@ -50,8 +46,7 @@ class LatentData(PictureData):
         self.autoencoder = autoencoder
         augmentation = self.training.augmentation
         num_looks = self.training.num_latent_looks if augmentation.num_labels else 1
-        validation = pictures.indices(VALIDATION)
-        encoded = np.sort(np.concatenate([self.rows, validation]))
+        encoded = training_rows(pictures)
         # Where the latents of a row of the pictures are; -1: in no cache.
         self._place = np.full(len(pictures), -1, dtype=np.int64)
         self._place[encoded] = np.arange(len(encoded))
@@ -74,9 +69,7 @@ class LatentData(PictureData):
     ) -> NDArray[np.float16]:
         model, labels = self.config.model, self._labels[look]
         about = self.training.augmentation.model_dump(mode="json") if look else None
-        key = fingerprint(
-            [_CACHE_VERSION, self.pictures.key, model.autoencoder_sha256, look, about]
-        )
+        key = latents_key(self.pictures, model.autoencoder_sha256, look, about)
 
         def encode(chunk: NDArray[np.int64]) -> Tensor:
             x_0 = from_pixels(np.ascontiguousarray(self.pictures.pixels[chunk]))

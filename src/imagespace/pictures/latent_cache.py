@@ -3,6 +3,7 @@
 import fcntl
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,12 +11,43 @@ from numpy.typing import NDArray
 
 from imagespace.errors import UserError
 from imagespace.pictures.file_walk import CACHE_FOLDER
+from imagespace.pictures.folder import PictureSet
+from imagespace.pictures.packing import fingerprint
+from imagespace.pictures.split import TRAIN, VALIDATION
 
+_VERSION = 1  # raise it when the same autoencoder would yield other latents
 # Of pictures that are encoded at once: bounds the memory, and what is lost when a build is killed.
 _CHUNK_PIXELS = 2**21
 
+
 EncodeRows = Callable[[NDArray[np.int64]], torch.Tensor]
 """Latents [n, Z, H, W] of n numbered pictures."""
+
+
+def latents_key(
+    pictures: PictureSet,
+    autoencoder_sha256: str,
+    look: int = 0,
+    about: dict[str, Any] | None = None,
+) -> str:
+    """Names the latents of a set's pictures; look 0 is each as it is, others as `about` changes."""
+    return fingerprint([_VERSION, pictures.key, autoencoder_sha256, look, about])
+
+
+def training_rows(pictures: PictureSet) -> NDArray[np.int64]:
+    """The rows whose latents training keeps, in the order of the file: its own and validation's."""
+    rows = [pictures.indices(TRAIN), pictures.indices(VALIDATION)]
+    chosen: NDArray[np.int64] = np.sort(np.concatenate(rows))
+    return chosen
+
+
+def kept_latents(folder: Path, key: str) -> NDArray[np.float16] | None:
+    """The latents of this key, memory-mapped and read-only, if they were computed before."""
+    for place in _places(folder):
+        file = place / f"latents-{key}.npy"
+        if file.is_file():
+            return _opened(file)
+    return None
 
 
 def cached_latents(
@@ -32,11 +64,10 @@ def cached_latents(
     `key` names all that they depend on; `report(number of pictures done)`. UserError: there is no
     place to write them.
     """
-    places: Sequence[Path] = (folder / CACHE_FOLDER, Path.home() / ".cache" / "imagespace")
-    for place in places:
-        file = place / f"latents-{key}.npy"
-        if file.is_file():
-            return _opened(file)
+    kept = kept_latents(folder, key)
+    if kept is not None:
+        return kept
+    places = _places(folder)
     reason = ""
     for place in places:
         file = place / f"latents-{key}.npy"
@@ -52,6 +83,10 @@ def cached_latents(
         f"the latents cannot be written ({reason})",
         f"Free some disk space, or make it or {places[1]} writable",
     )
+
+
+def _places(folder: Path) -> Sequence[Path]:
+    return (folder / CACHE_FOLDER, Path.home() / ".cache" / "imagespace")
 
 
 def _opened(file: Path) -> NDArray[np.float16]:
