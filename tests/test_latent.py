@@ -1,5 +1,7 @@
 """Diffusion in latents: with an autoencoder that loses nothing it is diffusion in pixels."""
 
+import errno
+
 import numpy as np
 import pytest
 import torch
@@ -266,6 +268,44 @@ def test_a_killed_encoding_goes_on(
         assert torch.equal(parts.batch(step)[0], whole.batch(step)[0])
     left = {file.suffix for file in (tmp_path / "parts" / ".imagespace").iterdir()}
     assert left == {".npy"}
+
+
+@pytest.mark.parametrize("damage", [lambda whole: whole[:200], lambda whole: b""])
+def test_a_damaged_cache_is_built_anew(
+    latent_run, pictures, encoder, autoencoder, tmp_path, damage
+):
+    first = latent_data(latent_run, pictures, encoder, autoencoder, tmp_path).batch(0)[0].clone()
+    (file,) = (tmp_path / ".imagespace").glob("latents-*.npy")
+    whole = file.read_bytes()
+    file.unlink()
+    file.write_bytes(damage(whole))
+    # What a killed build left can be damaged too.
+    (file.parent / f".{file.stem}.done").write_text("many\n")
+    (file.parent / f".{file.stem}.partial").write_bytes(damage(whole))
+    again = latent_data(latent_run, pictures, encoder, autoencoder, tmp_path).batch(0)[0]
+    assert torch.equal(first, again)
+    assert file.read_bytes() == whole
+    assert [left.name for left in file.parent.iterdir()] == [file.name]
+
+
+def test_latents_that_no_disk_can_hold_are_refused_before_any_is_encoded(
+    latent_run, pictures, encoder, tmp_path, monkeypatch
+):
+    """A memory map over a full disk would kill the process instead."""
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def never(x_0):
+        raise AssertionError("encoded")
+
+    broken = lossless_autoencoder()
+    broken.encode = never
+    monkeypatch.setattr("os.posix_fallocate", full)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    with pytest.raises(UserError, match="cannot be written .*No space left"):
+        latent_data(latent_run, pictures, encoder, broken, tmp_path)
+    assert not list(tmp_path.rglob("*.partial"))
 
 
 def test_interrupted_run_continues_exactly(latent_run, pictures, encoder, autoencoder, tmp_path):
