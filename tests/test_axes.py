@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from imagespace.axes.directions import components, find_examples, find_unnamed, 
 from imagespace.axes.finding import find_attribute, training_rows
 from imagespace.axes.ica import independent
 from imagespace.axes.identity import identity
-from imagespace.axes.purity import Purity, purity_of
+from imagespace.axes.purity import purity_of, stored_purity
+from imagespace.checkpoints import save_model
+from imagespace.cli import main
 from imagespace.diffusion.exact import ExactGaussian
 from imagespace.diffusion.schedule import RectifiedFlow
 from imagespace.diffusion.steering import Steering
@@ -23,7 +26,7 @@ from imagespace.pictures.attributes import measure
 from imagespace.pictures.folder import read_folder
 from imagespace.pictures.png_settings import read_settings
 from imagespace.pipeline import Model, from_pixels
-from imagespace.pipeline.axis import Axis, load_axis, parse_axes, stored_report
+from imagespace.pipeline.axis import Axis, load_axis, parse_axes
 
 
 def log_odds(share: float) -> float:
@@ -284,9 +287,9 @@ def test_a_report_is_kept_with_its_axis_and_changes_no_picture(tmp_path):
     values = torch.arange(-3.0, 4.0)[:, None].expand(7, 4)
     found = purity_of(axis, torch.stack([values, 0.2 * values], dim=2))
     axis.save(path)
-    assert stored_report(path) == ""
+    assert stored_purity(path) is None
     axis.save(path, found.model_dump_json())
-    assert Purity.model_validate_json(stored_report(path)) == found
+    assert stored_purity(path) == found
     assert load_axis(tmp_path, "brightness", "tiny", "0123").sha256 == axis.sha256
     assert "rises in 100%" in found.summary
     # A direction has no attribute of its own: all of them are told.
@@ -349,6 +352,47 @@ def test_the_command_line_turns_a_grey_model_by_no_colour(refusal):
         "axes", "find", "--words", "ink", "paper", "--name", "brightness"
     )
     assert "NAME=VALUE" in refusal("generate", "fish", "--axis", "brightness")
+
+
+@pytest.fixture
+def in_run(tiny_model, tmp_path, monkeypatch, capsys):
+    """The small model as RUN in `tmp_path`; runs `imagespace WORDS` there: what it printed."""
+    named = {"text_fingerprint": tiny_model.encoder.fingerprint}
+    (tmp_path / "RUN").mkdir()
+    save_model(
+        tmp_path / "RUN" / "model.safetensors",
+        tiny_model.network.state_dict(),
+        tiny_model.config.model_copy(update=named),
+    )
+
+    def said(*words: object) -> str:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["imagespace", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main()
+        assert left.value.code == 0
+        return capsys.readouterr().out
+
+    return said
+
+
+def test_a_report_of_one_picture_is_listed(in_run, shapes_folder):
+    """There are no two pictures to compare: the figure is left out, and not kept as no number."""
+    in_run("axes", "find", "RUN", "--attribute", "density", "--data", shapes_folder)
+    turned = ("RUN", "--axis", "density", "--prompt", "a disc", "--num", 1, "--steps", 1)
+    assert "nan" not in in_run("axes", "report", *turned)
+    assert "1 picture from end to end" in in_run("axes", "list", "RUN")
+
+
+def test_an_axis_of_other_weights_hides_no_other(in_run, shapes_folder, tmp_path):
+    in_run("axes", "find", "RUN", "--attribute", "density", "--data", shapes_folder)
+    some_axis().save(tmp_path / "RUN" / "axes" / "brightness.safetensors")
+    (tmp_path / "RUN" / "axes" / "broken.safetensors").write_bytes(b"axis")
+    first, second, third = in_run("axes", "list", "RUN").splitlines()
+    assert first == "brightness  cannot be turned: was found with weights 0123, not these"
+    assert second == "broken  cannot be turned: is not a whole axis"
+    assert third.startswith("density  length of outlines")
 
 
 def test_settings_of_before_there_were_axes_can_be_read(tiny_model):

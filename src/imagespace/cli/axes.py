@@ -121,17 +121,21 @@ def _meaning(axis: "Axis") -> str:
 @app.command("list")
 def list_axes(model: ModelName = "glyphs") -> None:
     """The axes that have been found for a model, and how purely they were seen to turn."""
-    from imagespace.axes.purity import Purity
+    from imagespace.axes.purity import stored_purity
     from imagespace.pipeline import load
-    from imagespace.pipeline.axis import axes_folder, known_axes, load_axis, stored_report
+    from imagespace.pipeline.axis import axes_folder, known_axes, load_axis
 
     loaded = load(model)
     folder = axes_folder(loaded.source, loaded.sha256)
     for name in known_axes(folder):
-        axis = load_axis(folder, name, loaded.source, loaded.sha256)
+        try:
+            axis = load_axis(folder, name, loaded.source, loaded.sha256)
+        except UserError as error:  # of other weights, or damaged: the rest are listed still
+            print(f"{name}  cannot be turned: {error.rule}")
+            continue
         print(f"{name}  {_meaning(axis)}")
-        if report := stored_report(folder / f"{name}.safetensors"):
-            print(f"    {Purity.model_validate_json(report).summary}")
+        if (report := stored_purity(folder / f"{name}.safetensors")) is not None:
+            print(f"    {report.summary}")
     if not known_axes(folder):
         print(f"none yet; try: imagespace axes find {model} --attribute brightness")
 
@@ -191,9 +195,9 @@ def report(
     if measured.monotone is not None:
         print(f"  rises at every step in {measured.monotone:.0%} of the pictures")
         print(f"  most that another attribute strays, of the move: {measured.leak:.2f}")
+    others = "" if kept.of_others is None else f"; between different pictures {kept.of_others:.2f}"
     print(
-        f"  cosine with the unturned picture: {kept.cosine:.2f} ({kept.features} features; "
-        f"between different pictures {kept.of_others:.2f})"
+        f"  cosine with the unturned picture: {kept.cosine:.2f} ({kept.features} features{others})"
     )
     if kept.radical is not None:
         print(f"  the judged radical stays in {kept.radical:.0%} of the turned pictures")
