@@ -325,8 +325,10 @@ def test_what_cannot_be_turned_is_said_in_one_line(turnable, tmp_path, shapes_fo
         model.settings("a disc", axes={"width": 1})
     with pytest.raises(UserError, match=r"from -6 to \+6"):
         model.settings("a disc", axes={"brightness": 6.5})
-    with pytest.raises(UserError, match="NAME=VALUE"):
-        parse_axes(["brightness+2"])
+    assert parse_axes(["a=-.5", "b-c=+2", "d=3."]) == {"a": -0.5, "b-c": 2, "d": 3}
+    for malformed in ("brightness+2", "brightness=", "brightness=.", "brightness=nan", "=1"):
+        with pytest.raises(UserError, match="NAME=VALUE"):
+            parse_axes([malformed])
     with pytest.raises(UserError, match="twice"):
         parse_axes(["brightness=2", "brightness=-1"])
     with pytest.raises(UserError, match="is of colour"):
@@ -348,6 +350,7 @@ def test_the_command_line_turns_a_grey_model_by_no_colour(refusal):
     )
     assert "neither pca nor ica" in refusal("axes", "find", "glyphs", "--unnamed", "svd")
     assert "none of them" in refusal("axes", "find", "--unnamed", "pca", "--of", "words")
+    assert "are of --unnamed" in refusal("axes", "find", "--attribute", "density", "--num", 3)
     assert "is an attribute" in refusal(
         "axes", "find", "--words", "ink", "paper", "--name", "brightness"
     )
@@ -383,6 +386,20 @@ def test_a_report_of_one_picture_is_listed(in_run, shapes_folder):
     turned = ("RUN", "--axis", "density", "--prompt", "a disc", "--num", 1, "--steps", 1)
     assert "nan" not in in_run("axes", "report", *turned)
     assert "1 picture from end to end" in in_run("axes", "list", "RUN")
+
+
+def test_no_axis_is_replaced_unasked(in_run, refusal, shapes_folder, tmp_path):
+    """Pictures that were drawn with the axis of before could not be drawn again."""
+    data = ("--data", shapes_folder)
+    for how in (("--attribute", "density"), ("--unnamed", "pca", "--of", "pictures", "--num", 2)):
+        in_run("axes", "find", "RUN", *how, *data)
+    before = {file.name: file.read_bytes() for file in (tmp_path / "RUN" / "axes").iterdir()}
+    assert "--overwrite" in refusal("axes", "find", "RUN", "--attribute", "density", *data)
+    told = refusal("axes", "find", "RUN", "--unnamed", "pca", "--of", "pictures", *data)
+    assert "axis pca-1-pictures, pca-2-pictures: is in" in told
+    after = {file.name: file.read_bytes() for file in (tmp_path / "RUN" / "axes").iterdir()}
+    assert after == before
+    in_run("axes", "find", "RUN", "--attribute", "density", *data, "--overwrite")
 
 
 def test_an_axis_of_other_weights_hides_no_other(in_run, shapes_folder, tmp_path):

@@ -84,8 +84,7 @@ def find_unnamed(
     kept = "latents" if model.autoencoder is not None else "pictures"
     if of != "bottleneck" and of != kept:
         raise UserError(f"--of {of}", f"this model walks among {kept}", f"Use --of {kept}")
-    if not 1 <= num <= MOST_COMPONENTS:
-        raise UserError(f"--num {num}", f"must be from 1 to {MOST_COMPONENTS}", "Use 8")
+    check_num(num)
     rows = training_rows(pictures, MOST_PICTURES if of == "bottleneck" else 8 * MOST_PICTURES)
     if len(rows) <= num:
         raise UserError(f"--num {num}", f"there are {len(rows)} training pictures", "Use fewer")
@@ -98,8 +97,18 @@ def find_unnamed(
     for number in range(num):
         meaning = f"{kind} {number + 1} of {num} of the {of}"
         direction = ways[:, number]
-        name = f"{kind}-{number + 1}" + ("" if of == "bottleneck" else f"-{of}")
-        yield _axis(model, pictures, name, direction, meaning, of)
+        yield _axis(model, pictures, component_name(kind, of, number), direction, meaning, of)
+
+
+def check_num(num: int) -> None:
+    """UserError: no number of components that are looked for."""
+    if not 1 <= num <= MOST_COMPONENTS:
+        raise UserError(f"--num {num}", f"must be from 1 to {MOST_COMPONENTS}", "Use 8")
+
+
+def component_name(kind: str, of: str, number: int) -> str:
+    """What the component of this number, from 0 on, is called."""
+    return f"{kind}-{number + 1}" + ("" if of == "bottleneck" else f"-{of}")
 
 
 def components(parts: Sequence[Tensor], num: int, kind: Components) -> Tensor:

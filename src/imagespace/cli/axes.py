@@ -38,9 +38,12 @@ def find(
         str | None, typer.Option(help="pca or ica: what varies most, or independently.")
     ] = None,
     of: Annotated[
-        str, typer.Option(help="Of --unnamed: bottleneck, or the samples, latents or pictures.")
-    ] = "bottleneck",
-    num: Annotated[int, typer.Option(help="Of --unnamed: how many.")] = 8,
+        str | None,
+        typer.Option(
+            help="Of --unnamed: bottleneck (usual), or the samples, latents or pictures."
+        ),
+    ] = None,
+    num: Annotated[int | None, typer.Option(help="Of --unnamed: how many; 8 if left out.")] = None,
     name: Annotated[
         str | None, typer.Option(help="What to call it; without, as bird-fish.")
     ] = None,
@@ -48,6 +51,9 @@ def find(
         Path | None,
         typer.Option(help="The pictures that it was trained on; glyphs have their own."),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace axes of the same name.")
+    ] = False,
 ) -> None:
     """Find an axis on the training pictures: an attribute, a direction, or several unnamed ones."""
     asked = [attribute, words, examples, unnamed]
@@ -59,10 +65,19 @@ def find(
         )
     if unnamed not in (None, "pca", "ica"):
         raise UserError(f"--unnamed {unnamed}", "is neither pca nor ica", "Use --unnamed pca")
+    if unnamed is None and (of, num) != (None, None):
+        raise UserError("--of and --num", "are of --unnamed", "Leave them out")
+    of, num = of or "bottleneck", 8 if num is None else num
     if of not in ("bottleneck", "latents", "pictures"):
         raise UserError(f"--of {of}", "is none of them", "Use bottleneck, latents or pictures")
     called = _axis_name(name, words, examples)
-    from imagespace.axes.directions import find_examples, find_unnamed, find_words
+    from imagespace.axes.directions import (
+        check_num,
+        component_name,
+        find_examples,
+        find_unnamed,
+        find_words,
+    )
     from imagespace.axes.finding import check_attribute, find_attribute
     from imagespace.evaluation.subject import pictures_of
     from imagespace.pictures.folder import read_folder
@@ -72,8 +87,14 @@ def find(
     loaded = load(model)
     if attribute is not None:
         check_attribute(loaded, attribute)
-    pictures = pictures_of(loaded, data)
     folder = axes_folder(loaded.source, loaded.sha256)
+    names = [attribute or called]
+    if unnamed is not None:
+        check_num(num)
+        names = [component_name(unnamed, of, number) for number in range(num)]
+    if not overwrite:
+        _check_unknown(folder, names)
+    pictures = pictures_of(loaded, data)
     with plain_warnings():
         if attribute is not None:
             found = [find_attribute(loaded, pictures, attribute)]
@@ -91,6 +112,18 @@ def find(
         path = folder / f"{axis.name}.safetensors"
         axis.save(path)
         print(f"{path}  ({_meaning(axis)})")
+
+
+def _check_unknown(folder: Path, names: list[str]) -> None:
+    """UserError: an axis is there, from which pictures may have been drawn."""
+    from imagespace.pipeline.axis import known_axes
+
+    if known := [name for name in names if name in known_axes(folder)]:
+        raise UserError(
+            f"axis {', '.join(known)}",
+            f"is in {folder}, and pictures may have been drawn with it",
+            "Add --overwrite, or give a direction another --name",
+        )
 
 
 def _axis_name(
