@@ -222,6 +222,10 @@ def test_examples_point_from_the_first_to_the_second_in_standard_deviations(
         assert scores.std().item() == pytest.approx(1, rel=0.02)
     with pytest.raises(UserError, match="the same pictures"):
         find_examples(model, pictures, (halves[0], halves[0]), "same")
+    # In another order they meet other noise, and are still the same.
+    backwards = dataclasses.replace(halves[0], pixels=halves[0].pixels[::-1])
+    with pytest.raises(UserError, match="the same pictures"):
+        find_examples(model, pictures, (halves[0], backwards), "same")
 
 
 def test_components_are_those_of_the_covariance():
@@ -237,6 +241,15 @@ def test_components_are_those_of_the_covariance():
         assert size == pytest.approx(spread[k].item(), rel=0.1)
         assert abs(ways[0, k] @ turn[:, k]).item() / size > 0.98
     torch.testing.assert_close(ways[1], 2 * ways[0], atol=1e-3, rtol=1e-3)
+
+
+def test_there_are_no_more_components_than_directions():
+    """Forty points on a plane in six dimensions: the third component would be rounding."""
+    random = torch.Generator().manual_seed(0)
+    data = torch.randn(40, 2, generator=random) @ torch.randn(2, 6, generator=random) + 3
+    assert components([data], 2, "pca").shape == (1, 2, 6)
+    with pytest.raises(UserError, match="--num 3: the pictures vary in 2 directions"):
+        components([data], 3, "pca")
 
 
 def test_ica_undoes_a_mixture_that_pca_cannot():

@@ -39,9 +39,7 @@ def find(
     ] = None,
     of: Annotated[
         str | None,
-        typer.Option(
-            help="Of --unnamed: bottleneck (usual), or the samples, latents or pictures."
-        ),
+        typer.Option(help="Of --unnamed: bottleneck (usual), or the samples, latents or pictures."),
     ] = None,
     num: Annotated[int | None, typer.Option(help="Of --unnamed: how many; 8 if left out.")] = None,
     name: Annotated[
