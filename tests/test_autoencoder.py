@@ -138,6 +138,7 @@ def test_the_loss_is_its_equation(run_config):
     # A ramp of slope 0.1 across has differences 0.1, 0.2 and 0.4 at the three scales, none down.
     ramp = (0.1 * torch.arange(16.0)).expand(1, 1, 16, 16)
     assert edges(ramp).item() == pytest.approx((0.1 + 0.2 + 0.4) / 3 / 2, rel=1e-5)
+    assert edges(ramp[:, :, :8, :8]).item() == pytest.approx((0.1 + 0.2 + 0.4) / 3 / 2, rel=1e-5)
 
 
 def test_crops_are_squares_of_the_pictures(run_config, pictures):
@@ -193,6 +194,7 @@ def test_the_folder_decides_channels_and_size(shapes_folder, tmp_path):
         (["--downsampling", "5"], "--downsampling 5"),
         (["--downsampling", "0"], "--downsampling 0"),
         (["--size", "0"], "--size 0"),
+        (["--size", "4", "--downsampling", "4"], "too small to have edges"),
         (["--size", "20"], "cannot be divided by the downsampling, 8"),
         (["--latent-channels", "0"], "must be from 1 to 64"),
         (["--kl", "-1"], "--kl -1"),

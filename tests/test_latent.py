@@ -376,6 +376,26 @@ def test_impossible_spaces_are_refused_in_one_line(refusal, shapes_folder, file,
     assert "--space" in refusal("train", "spiral", "--space", "latent")
 
 
+@pytest.mark.parametrize(
+    ("size_px", "side", "patch"), [(16, 4, 1), (24, 6, 1), (32, 8, 1), (64, 16, 2), (96, 24, 3)]
+)
+def test_the_latent_grid_is_cut_evenly(tiny_run, autoencoder, size_px, side, patch):
+    def sized(pixels):
+        network = tiny_run.model.network.model_copy(
+            update={"image_size_px": pixels, "patch_size_px": pixels // 8}
+        )
+        return tiny_run.model_copy(
+            update={"model": tiny_run.model.model_copy(update={"network": network})}
+        )
+
+    network = in_latents(sized(size_px), autoencoder.config, "0").model.network
+    assert (network.image_size_px, network.patch_size_px) == (side, patch)
+    # 11 or 13 places a side could only be one patch, and 9 or 15 nine or twenty-five.
+    for uneven, better in ((36, 32), (44, 32), (52, 32), (88, 64)):
+        with pytest.raises(UserError, match=f"--size {uneven}: its latents.* Use {better}"):
+            in_latents(sized(uneven), autoencoder.config, "0")
+
+
 @pytest.mark.slow
 def test_latents_from_the_command_line(shapes_folder, file, tmp_path):
     command = ("train", shapes_folder, "--recipe", "pictures", "--size", 16, "--space", "latent")
