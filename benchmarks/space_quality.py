@@ -11,7 +11,8 @@ is learnt on the folder. `--count-encoding` takes the seconds that encoding took
 run's minutes; what the autoencoder's own training cost is for the reader to add. A row of the
 floor, "autoencoder", scores the real unseen pictures after encode and decode: no latent model
 can be expected below it. They are compared with their own originals, so that its kernel distance
-can lie below 0 by more than its error. Everything is kept in RUNS: the same command goes on where it stopped.
+can lie below 0 by more than its error. Everything is kept in RUNS: the same command goes on where
+it stopped.
 """
 
 import argparse

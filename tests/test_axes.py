@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import json
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from imagespace.axes.identity import identity
 from imagespace.axes.purity import purity_of, stored_purity
 from imagespace.checkpoints import save_model
 from imagespace.cli import main
+from imagespace.cli.output import plain_warnings
 from imagespace.diffusion.exact import ExactGaussian
 from imagespace.diffusion.schedule import RectifiedFlow
 from imagespace.diffusion.steering import Steering
@@ -399,6 +401,14 @@ def test_a_report_of_one_picture_is_listed(in_run, shapes_folder):
     turned = ("RUN", "--axis", "density", "--prompt", "a disc", "--num", 1, "--steps", 1)
     assert "nan" not in in_run("axes", "report", *turned)
     assert "1 picture from end to end" in in_run("axes", "list", "RUN")
+
+
+def test_what_every_value_of_a_sweep_warns_of_is_printed_once(capsys):
+    with plain_warnings():
+        for message in ("no word", "too long", "no word"):
+            warnings.warn(message, stacklevel=1)
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["imagespace: warning: no word", "imagespace: warning: too long"]
 
 
 def test_no_axis_is_replaced_unasked(in_run, refusal, shapes_folder, tmp_path):

@@ -303,7 +303,7 @@ def test_latents_that_no_disk_can_hold_are_refused_before_any_is_encoded(
     broken.encode = never
     monkeypatch.setattr("os.posix_fallocate", full)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    with pytest.raises(UserError, match="cannot be written .*No space left"):
+    with pytest.raises(UserError, match=r"cannot be written .*No space left"):
         latent_data(latent_run, pictures, encoder, broken, tmp_path)
     assert not list(tmp_path.rglob("*.partial"))
 

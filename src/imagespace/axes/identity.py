@@ -16,7 +16,8 @@ class Identity:
 
     `cosine` is the mean over the turned pictures between their features and those of the picture
     as drawn; `of_others` is the same between different pictures as drawn, what a picture that
-    kept nothing would have, None of a single picture. `radical` is the share whose judged radical stays, of glyphs alone.
+    kept nothing would have, None of a single picture. `radical` is the share whose judged radical
+    stays, of glyphs alone.
     """
 
     features: str

@@ -23,7 +23,8 @@ class Purity(BaseModel):
     `moved` [K] is the mean move of each attribute from end to end, in its own units, and `drift`
     [K] the mean absolute one. `leak` is the largest drift of an attribute that should hold, as a
     share of the move of the axis's own. `monotone` is the share of pictures whose attribute ends
-    higher than it begins and on the way never falls by more than 0.02 units. A direction has no attribute of its own: it has neither.
+    higher than it begins and on the way never falls by more than 0.02 units. A direction has no
+    attribute of its own: it has neither.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
