@@ -348,6 +348,11 @@ def test_what_cannot_be_turned_is_said_in_one_line(turnable, tmp_path, shapes_fo
         parse_axes(["brightness=2", "brightness=-1"])
     with pytest.raises(UserError, match="is of colour"):
         find_attribute(model, read_folder(shapes_folder, 16, 1), "greenness")
+    of_others = axis.model_copy(update={"name": "density", "units": (0.1, *axis.units[1:])})
+    of_others.save(tmp_path / "axes" / "density.safetensors")
+    with pytest.raises(UserError, match="brightness and density: were found on different"):
+        model.settings("a disc", axes={"brightness": 1, "density": 1})
+    assert len(model.settings("a disc", axes={"brightness": 1, "density": 0})[0].axes) == 1
     path = tmp_path / "axes" / "brightness.safetensors"
     axis.model_copy(update={"model_sha256": "ffff"}).save(path)
     with pytest.raises(UserError, match="found with weights ffff"):
