@@ -374,6 +374,8 @@ def test_the_command_line_turns_a_grey_model_by_no_colour(refusal):
     assert "is an attribute" in refusal(
         "axes", "find", "--words", "ink", "paper", "--name", "brightness"
     )
+    told = refusal("axes", "find", "--words", "ink " * 40, "paper")
+    assert "is not at most 80 letters" in told  # before a file of that name fails
     assert "NAME=VALUE" in refusal("generate", "fish", "--axis", "brightness")
 
 

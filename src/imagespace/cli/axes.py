@@ -127,13 +127,18 @@ def _check_unknown(folder: Path, names: list[str]) -> None:
 def _axis_name(
     name: str | None, words: tuple[str, str] | None, examples: tuple[Path, Path] | None
 ) -> str:
-    """What `--axis` will call a direction; UserError unless it is letters, digits and dashes."""
+    """What `--axis` will call a direction.
+
+    UserError unless it is at most 80 letters, digits and dashes, and no attribute.
+    """
     from imagespace.pictures.attributes import ATTRIBUTES
 
     parts = words or tuple(each.resolve().name for each in examples or ())
     called = name or "-".join(re.sub(r"\W+", "_", part.strip()) for part in parts)
-    if called and (not re.fullmatch(r"[\w-]+", called) or called in ATTRIBUTES):
-        why = "is an attribute" if called in ATTRIBUTES else "is not letters, digits and dashes"
+    if called and (not re.fullmatch(r"[\w-]{1,80}", called) or called in ATTRIBUTES):
+        why = "is not at most 80 letters, digits and dashes"
+        if called in ATTRIBUTES:
+            why = "is an attribute"
         raise UserError(f"--name {called!r}", why, "Name it as bird-fish")
     if name and not parts:
         raise UserError(f"--name {name}", "names --words or --examples", "Leave it out")
