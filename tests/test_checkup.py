@@ -15,7 +15,9 @@ from PIL import Image, ImageDraw
 
 from imagespace.checkup import recommendation
 from imagespace.checkup.checkup import Checkup, check_folder, quick_findings
+from imagespace.checkup.finding import Finding
 from imagespace.checkup.page import checkup_page
+from imagespace.checkup.recommendation import Speed, budget_finding, smaller_network
 from imagespace.cli import main
 from imagespace.errors import UserError
 from imagespace.networks.transformer import training_flops_per_picture
@@ -23,9 +25,11 @@ from imagespace.pictures.decoding import Rendering, drawn
 from imagespace.pictures.file_walk import CACHE_FOLDER
 from imagespace.pictures.folder import read_folder
 from imagespace.pictures.near_duplicates import near_duplicates
-from imagespace.recipes import recipe
+from imagespace.recipes import network_sized, recipe
 from imagespace.text.vectors import load_text_encoder
+from imagespace.training.config import RunConfig
 
+SPEED = Speed(torch.float32, 1e11)
 WORDS = [
     *("red", "blue", "green", "old", "young", "big", "small", "round"),
     *("flat", "dark", "bright", "wet", "dry", "soft", "hard", "cold"),
@@ -35,8 +39,8 @@ WORDS = [
 @pytest.fixture(autouse=True)
 def known_machine(monkeypatch):
     """A machine whose speed need not be measured: 100 GFLOP/s in float32."""
-    monkeypatch.setattr(recommendation, "fastest_dtype", lambda: torch.float32)
-    monkeypatch.setattr(recommendation, "matrix_product_rate", lambda dtype: 1e11)
+    monkeypatch.setattr(recommendation, "fastest_dtype", lambda: SPEED.dtype)
+    monkeypatch.setattr(recommendation, "matrix_product_rate", lambda dtype: SPEED.product_rate)
 
 
 @pytest.fixture(scope="module")
@@ -408,14 +412,48 @@ def test_the_estimate_is_of_products_and_of_all_else(monkeypatch):
     """Times add up: halving the products' rate adds just their time once more."""
     config = recipe("pictures", {"budget_images": 1000, "budget_minutes": None})
     network = config.model.network
-    rate, _ = recommendation.estimate(config)
-    monkeypatch.setattr(recommendation, "matrix_product_rate", lambda dtype: 5e10)
-    slower, _ = recommendation.estimate(config)
+    rate, _ = recommendation.estimate(config, SPEED)
+    slower, _ = recommendation.estimate(config, Speed(torch.float32, 5e10))
     product_s = training_flops_per_picture(network) / 1e11
     assert 1 / slower - 1 / rate == pytest.approx(product_s)
     assert 1 / rate > product_s
     monkeypatch.setattr(recommendation, "has_compiler", lambda: False)
-    assert recommendation.estimate(config)[0] < slower
+    assert recommendation.estimate(config, SPEED)[0] < rate
+
+
+def minutes_of(config: RunConfig, size: int) -> float:
+    """What the pictures of a whole training take with a network of this size."""
+    rate, _ = recommendation.estimate(network_sized(config, size), SPEED)
+    return recommendation.NUM_SEEN / rate / 60
+
+
+def test_the_smaller_network_is_the_largest_that_fits_the_minutes():
+    config = network_sized(recipe("pictures", {"budget_images": 1, "budget_minutes": None}), 8)
+    between = (minutes_of(config, 6) + minutes_of(config, 7)) / 2
+    found = smaller_network(config, between, SPEED)
+    assert found == (6, pytest.approx(minutes_of(config, 6)))
+    # Nothing fits: the smallest; nothing is smaller: none.
+    assert smaller_network(config, 0.1, SPEED) == (4, pytest.approx(minutes_of(config, 4)))
+    assert smaller_network(network_sized(config, 4), 0.1, SPEED) is None
+
+
+def test_a_budget_that_shows_too_few_pictures_is_said_with_one_that_does_not():
+    needed = minutes_of(recipe("pictures", {"budget_images": 1, "budget_minutes": None}), 6)
+
+    def said(minutes: float | None) -> Finding | None:
+        images = 1000 if minutes is None else None
+        return budget_finding(
+            recipe("pictures", {"budget_images": images, "budget_minutes": minutes})
+        )
+
+    short = said(needed / 3)
+    assert short is not None
+    assert short.severity == "warning"
+    assert f"{recommendation.NUM_SEEN / 3:,.0f} pictures" in short.line
+    assert f"about {needed:.0f} minutes" in short.line
+    assert "--network" in short.line
+    assert said(needed) is None
+    assert said(None) is None  # whoever counts pictures knows how many
 
 
 def test_the_quick_part_says_the_same_of_captions_and_files(tmp_path, encoder):

@@ -1,4 +1,4 @@
-"""Which recipe and size suit a folder, and what training it takes of this machine."""
+"""Which recipe and size suit a folder, and what training takes of this machine."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import torch
 
 from imagespace.checkup.caption_findings import Row, texts_of
+from imagespace.checkup.finding import Finding
 from imagespace.networks.build import build_network
 from imagespace.networks.transformer import TransformerConfig, training_flops_per_picture
 from imagespace.pictures.inspection import Inspected
 from imagespace.pictures.split import TRAIN
 from imagespace.precision import fastest_dtype, has_compiler, matrix_product_rate
-from imagespace.recipes import for_folder, recipe, suited_recipe
+from imagespace.recipes import for_folder, network_sized, recipe, suited_recipe
 from imagespace.training.config import RunConfig
 
 # What the glyph model was trained on in its 30 minutes; fewer leave a picture set half learnt.
@@ -20,6 +21,9 @@ NUM_SEEN = 300_000
 # thread: the rates of benchmarks/training_rate.py on two kinds of processor, 189 pictures/s at 2.95
 # TFLOP/s and 83 at 0.41, both leave 4.1 ms a picture on two threads. Twice that uncompiled.
 _ELEMENTWISE_S, _UNCOMPILED = 9e-8, 2.0
+# Where NUM_SEEN pictures take longer, a smaller network is named as well. 4 (256 wide, 2 deep) is
+# the smallest that was tried on pictures.
+_LONG_MINUTES, _SMALLEST_NETWORK = 60.0, 4
 # Fitted to training runs, and rather too much: the process itself; weights, gradient, average and
 # moments in float32; what is kept of each (token, layer, channel) for the backward pass.
 _PROCESS_BYTES, _BYTES_PER_PARAMETER = 0.5e9, 24
@@ -27,13 +31,31 @@ _BYTES_PER_VALUE = {torch.bfloat16: 110, torch.float32: 160}
 
 
 @dataclass(frozen=True)
+class Speed:
+    """What was timed of this machine: its faster arithmetic, and the FLOP/s of products in it."""
+
+    dtype: torch.dtype
+    product_rate: float
+
+    @classmethod
+    def of_this_machine(cls) -> "Speed":
+        """Takes a second or two."""
+        dtype = fastest_dtype()
+        return cls(dtype, matrix_product_rate(dtype))
+
+
+@dataclass(frozen=True)
 class Recommendation:
-    """A configuration for the folder, with estimates: a step is not tried, only computed."""
+    """A configuration for the folder, with estimates: a step is not tried, only computed.
+
+    `smaller` is a size of the network for those who have less time, with its minutes.
+    """
 
     config: RunConfig
     pictures_per_s: float
     memory_gb: float
     num_training: int
+    smaller: tuple[int, float] | None
 
     @property
     def network(self) -> TransformerConfig:
@@ -43,7 +65,7 @@ class Recommendation:
     @property
     def minutes(self) -> float:
         """What showing NUM_SEEN pictures takes."""
-        return NUM_SEEN / self.pictures_per_s / 60
+        return _minutes(self.pictures_per_s)
 
     @property
     def num_passes(self) -> float:
@@ -56,12 +78,16 @@ class Recommendation:
         network = self.network
         colour = "colour" if network.num_channels == 3 else "grey"
         text = "" if network.max_text_tokens else ", without prompts"
-        return [
+        lines = [
             f"recipe {self.config.recipe}, {network.image_size_px} px, {colour}{text}",
             f"about {self.minutes:.0f} minutes on this machine for {NUM_SEEN:,} pictures "
             f"({self.pictures_per_s:.0f} a second; each picture {self.num_passes:,.0f} times)",
             f"about {self.memory_gb:.1f} GB of memory",
         ]
+        if self.smaller is not None and self.minutes > _LONG_MINUTES:
+            size, minutes = self.smaller
+            lines.append(f"or --network {size}, a smaller one: about {minutes:.0f} minutes")
+        return lines
 
 
 def recommend(
@@ -77,26 +103,70 @@ def recommend(
         is_captioned = any(texts_of(row) for row in rows)
         config = for_folder(config, rows, looks, image_size_px, is_captioned)
     num_training = sum(row["split"] == TRAIN for row in rows)
-    rate, memory_gb = estimate(config)
-    return Recommendation(config, rate, memory_gb, num_training)
+    speed = Speed.of_this_machine()
+    rate, memory_gb = estimate(config, speed)
+    smaller = smaller_network(config, _LONG_MINUTES, speed)
+    return Recommendation(config, rate, memory_gb, num_training, smaller)
 
 
-def estimate(config: RunConfig) -> tuple[float, float]:
-    """Pictures per second, and GB at most, of a training on this machine; takes a second or two.
+def budget_finding(config: RunConfig) -> Finding | None:
+    """A warning where the budget in minutes leaves pictures half learnt on this machine."""
+    minutes = config.training.budget_minutes
+    if minutes is None:
+        return None
+    speed = Speed.of_this_machine()
+    rate, _ = estimate(config, speed)
+    num_shown = 60 * minutes * rate
+    if num_shown >= NUM_SEEN / 2:
+        return None
+    remedy = f"Train for about {_minutes(rate):.0f} minutes"
+    smaller = smaller_network(config, minutes, speed)
+    if smaller is not None:
+        remedy += f", or a smaller network: --network {smaller[0]} (about {smaller[1]:.0f})"
+    return Finding(
+        "warning",
+        "short budget",
+        f"{minutes:g} minutes",
+        f"this machine shows about {num_shown:,.0f} pictures in them, of {NUM_SEEN:,} or so that "
+        "a set takes to be learnt",
+        remedy,
+    )
+
+
+def smaller_network(config: RunConfig, minutes: float, speed: Speed) -> tuple[int, float] | None:
+    """The largest network below the run's that is shown NUM_SEEN pictures in `minutes`.
+
+    Its size on the dial and its minutes; those of the smallest if none is fast enough.
+    """
+    network = config.model.network
+    assert isinstance(network, TransformerConfig)
+    found = None
+    for size in range(network.width // 64 - 1, _SMALLEST_NETWORK - 1, -1):
+        found = size, _minutes(estimate(network_sized(config, size), speed)[0])
+        if found[1] <= minutes:
+            break
+    return found
+
+
+def _minutes(pictures_per_s: float) -> float:
+    return NUM_SEEN / pictures_per_s / 60
+
+
+def estimate(config: RunConfig, speed: Speed) -> tuple[float, float]:
+    """Pictures per second, and GB at most, of a training on a machine of that speed.
 
     The time of a picture is that of its matrix products at the measured rate, and as much per
     value as the published rates leave for all else.
     """
     network = config.model.network
     assert isinstance(network, TransformerConfig)
-    dtype = fastest_dtype()
     values = network.num_tokens * network.depth * network.width
     elementwise_s = _ELEMENTWISE_S * values / torch.get_num_threads()
     if not has_compiler():
         elementwise_s *= _UNCOMPILED
-    product_s = training_flops_per_picture(network) / matrix_product_rate(dtype)
+    product_s = training_flops_per_picture(network) / speed.product_rate
     with torch.device("meta"):
         num_parameters = sum(p.numel() for p in build_network(network).parameters())
     memory = _PROCESS_BYTES + _BYTES_PER_PARAMETER * num_parameters
-    memory += config.training.batch_size * values * _BYTES_PER_VALUE[dtype]
+    memory += config.training.batch_size * values * _BYTES_PER_VALUE[speed.dtype]
     return 1 / (product_s + elementwise_s), memory / 1e9

@@ -131,6 +131,11 @@ def train(
     if dry_run:
         _dry_run(config, training_data)
         return
+    if config.recipe != "points":
+        from imagespace.checkup.recommendation import budget_finding
+
+        if short := budget_finding(config):
+            print(f"{short.severity}: {short.line}")
     _train(config, training_data, out)
     print(out / config.weights_file)
     prompt = "" if training_data.encoder is None else " fish"

@@ -3,7 +3,7 @@
 from imagespace.recipes.asked import PictureOptions, picture_config
 from imagespace.recipes.folder import check_size, for_folder, suited_recipe
 from imagespace.recipes.latent import autoencoder_for, in_latents
-from imagespace.recipes.named import Budget, for_points, recipe, varied
+from imagespace.recipes.named import Budget, for_points, network_sized, recipe, varied
 
 __all__ = [
     "Budget",
@@ -13,6 +13,7 @@ __all__ = [
     "for_folder",
     "for_points",
     "in_latents",
+    "network_sized",
     "picture_config",
     "recipe",
     "suited_recipe",
