@@ -56,12 +56,14 @@ def axis_uses(
         check_value(name, value)
     if values and start is not None and start.mask:
         raise UserError("axes", "are of whole pictures", "Leave out the mask or the axes")
-    uses, steering = [], []
+    uses: list[AxisUse] = []
+    steering: list[Axis] = []
     for name, value in values.items():
         axis = _loaded(model, name)
         if value:
             uses.append(AxisUse(name=name, value=value, sha256=axis.sha256))
-            steering += [axis] if axis.place != "bottleneck" else []
+            if axis.place != "bottleneck":
+                steering.append(axis)
     for axis in steering:
         # All attributes are held together, each in the one unit that it has.
         if axis.units != steering[0].units:
