@@ -6,8 +6,9 @@ Held-out pictures. Whitened latents are rounded to multiples of a step; their si
 ideal arithmetic coder whose table, one a channel, was counted on training pictures and ships with
 the coder (the cross entropy; a real coder needs a byte or two more). The autoencoder's weights are
 not counted, as no codec's code is. JPEG is counted twice: whole files (Pillow, optimised tables),
-and without the headers and tables before the scan, some 200 to 300 bytes that a private format
-would not repeat. WebP is counted whole, at method 6. Writes OUT-curves.png, OUT-pictures.png and
+and without the headers and tables before the scan, some 200 to 300 bytes, most of which a private
+format would not repeat (not so the Huffman tables, which are each picture's own: this is kind to
+JPEG). WebP is counted whole, at method 6. Writes OUT-curves.png, OUT-pictures.png and
 prints a table.
 """
 

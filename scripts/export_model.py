@@ -30,6 +30,8 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("out", type=Path)
     arguments = parser.parse_args()
+    lines = (arguments.run / "metrics.jsonl").read_text().splitlines()
+    run_config = json.loads((arguments.run / "config.json").read_text())
     arguments.out.mkdir(parents=True, exist_ok=True)
     if (arguments.run / AUTOENCODER).is_file():
         path, figure = arguments.out / AUTOENCODER, "psnr"
@@ -39,9 +41,7 @@ def main() -> None:
         path, figure = arguments.out / MODEL, "t=0.5"
         tensors, config = load_model_file(arguments.run / MODEL)
         save_model(path, halved(tensors), config)
-    lines = (arguments.run / "metrics.jsonl").read_text().splitlines()
     last = next(one for one in map(json.loads, reversed(lines)) if figure in one)
-    run_config = json.loads((arguments.run / "config.json").read_text())
     facts = {
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "bytes": path.stat().st_size,

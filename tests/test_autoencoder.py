@@ -100,6 +100,33 @@ def test_it_learns_the_shapes_and_whitens_their_latents(run_config, pictures, tm
     assert sheet.min() < 60 < 240 < sheet.max()
 
 
+def test_latents_are_measured_roughly_in_passing_and_fully_at_the_end(
+    run_config, pictures, tmp_path, monkeypatch
+):
+    """On thousands of pictures every evaluation would take as long as a hundred steps."""
+    monkeypatch.setattr("imagespace.training.autoencoder_data.NUM_MEASURED_IN_PASSING", 9)
+    encoded, encode = [], Autoencoder.encode
+
+    def counted(self, x_0):
+        if torch.is_inference_mode_enabled():  # not those of the steps
+            encoded.append(len(x_0))
+        return encode(self, x_0)
+
+    monkeypatch.setattr(Autoencoder, "encode", counted)
+    run = finish(run_config, pictures, tmp_path / "run")
+    num_train, num_held_out, num_shown = 72, 8, 8
+    assert sum(encoded) == 3 * (9 + num_held_out + num_shown) + num_train
+    autoencoder, _ = load_autoencoder_by_name(run)
+    latents = autoencoder.encode(from_pixels(pictures.pixels[pictures.indices("train")]))
+    std = latents.std(dim=(0, 2, 3), correction=0)
+    torch.testing.assert_close(std, torch.ones(3), atol=1e-4, rtol=0)
+    # The history's are whitened too, and roughly.
+    last = sorted((run / "history").iterdir())[-1]
+    again = load_autoencoder_by_name(last)[0].latent_std / autoencoder.latent_std
+    assert (again - 1).abs().max() < 0.3
+    assert not torch.equal(again, torch.ones(3))
+
+
 def test_interrupted_run_continues_exactly(run_config, pictures, tmp_path):
     config = run_config.model_copy(
         update={"crop_px": 8, "reconstruction": ReconstructionConfig(kl_weight=1e-4)}
@@ -138,6 +165,7 @@ def test_the_loss_is_its_equation(run_config):
     # A ramp of slope 0.1 across has differences 0.1, 0.2 and 0.4 at the three scales, none down.
     ramp = (0.1 * torch.arange(16.0)).expand(1, 1, 16, 16)
     assert edges(ramp).item() == pytest.approx((0.1 + 0.2 + 0.4) / 3 / 2, rel=1e-5)
+    assert edges(ramp[:, :, :8, :8]).item() == pytest.approx((0.1 + 0.2 + 0.4) / 3 / 2, rel=1e-5)
 
 
 def test_crops_are_squares_of_the_pictures(run_config, pictures):
@@ -193,6 +221,7 @@ def test_the_folder_decides_channels_and_size(shapes_folder, tmp_path):
         (["--downsampling", "5"], "--downsampling 5"),
         (["--downsampling", "0"], "--downsampling 0"),
         (["--size", "0"], "--size 0"),
+        (["--size", "4", "--downsampling", "4"], "too small to have edges"),
         (["--size", "20"], "cannot be divided by the downsampling, 8"),
         (["--latent-channels", "0"], "must be from 1 to 64"),
         (["--kl", "-1"], "--kl -1"),

@@ -91,5 +91,6 @@ def test_other_files_are_refused(autoencoder, tmp_path):
 def test_what_is_not_there_is_said(tmp_path):
     with pytest.raises(UserError, match="folder without a trained autoencoder"):
         load_autoencoder_by_name(tmp_path)
-    with pytest.raises(UserError, match="neither a shipped autoencoder nor"):
-        load_autoencoder_by_name("no-such-autoencoder")
+    for name in ("no-such-autoencoder", ""):
+        with pytest.raises(UserError, match=f"autoencoder '{name}': is neither a shipped"):
+            load_autoencoder_by_name(name)

@@ -3,6 +3,8 @@
 import copy
 import dataclasses
 import json
+import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -13,7 +15,10 @@ from imagespace.axes.directions import components, find_examples, find_unnamed, 
 from imagespace.axes.finding import find_attribute, training_rows
 from imagespace.axes.ica import independent
 from imagespace.axes.identity import identity
-from imagespace.axes.purity import Purity, purity_of
+from imagespace.axes.purity import purity_of, stored_purity
+from imagespace.checkpoints import save_model
+from imagespace.cli import main
+from imagespace.cli.output import plain_warnings
 from imagespace.diffusion.exact import ExactGaussian
 from imagespace.diffusion.schedule import RectifiedFlow
 from imagespace.diffusion.steering import Steering
@@ -23,7 +28,7 @@ from imagespace.pictures.attributes import measure
 from imagespace.pictures.folder import read_folder
 from imagespace.pictures.png_settings import read_settings
 from imagespace.pipeline import Model, from_pixels
-from imagespace.pipeline.axis import Axis, load_axis, parse_axes, stored_report
+from imagespace.pipeline.axis import Axis, load_axis, parse_axes
 
 
 def log_odds(share: float) -> float:
@@ -219,6 +224,10 @@ def test_examples_point_from_the_first_to_the_second_in_standard_deviations(
         assert scores.std().item() == pytest.approx(1, rel=0.02)
     with pytest.raises(UserError, match="the same pictures"):
         find_examples(model, pictures, (halves[0], halves[0]), "same")
+    # In another order they meet other noise, and are still the same.
+    backwards = dataclasses.replace(halves[0], pixels=halves[0].pixels[::-1])
+    with pytest.raises(UserError, match="the same pictures"):
+        find_examples(model, pictures, (halves[0], backwards), "same")
 
 
 def test_components_are_those_of_the_covariance():
@@ -234,6 +243,15 @@ def test_components_are_those_of_the_covariance():
         assert size == pytest.approx(spread[k].item(), rel=0.1)
         assert abs(ways[0, k] @ turn[:, k]).item() / size > 0.98
     torch.testing.assert_close(ways[1], 2 * ways[0], atol=1e-3, rtol=1e-3)
+
+
+def test_there_are_no_more_components_than_directions():
+    """Forty points on a plane in six dimensions: the third component would be rounding."""
+    random = torch.Generator().manual_seed(0)
+    data = torch.randn(40, 2, generator=random) @ torch.randn(2, 6, generator=random) + 3
+    assert components([data], 2, "pca").shape == (1, 2, 6)
+    with pytest.raises(UserError, match="--num 3: the pictures vary in 2 directions"):
+        components([data], 3, "pca")
 
 
 def test_ica_undoes_a_mixture_that_pca_cannot():
@@ -284,9 +302,9 @@ def test_a_report_is_kept_with_its_axis_and_changes_no_picture(tmp_path):
     values = torch.arange(-3.0, 4.0)[:, None].expand(7, 4)
     found = purity_of(axis, torch.stack([values, 0.2 * values], dim=2))
     axis.save(path)
-    assert stored_report(path) == ""
+    assert stored_purity(path) is None
     axis.save(path, found.model_dump_json())
-    assert Purity.model_validate_json(stored_report(path)) == found
+    assert stored_purity(path) == found
     assert load_axis(tmp_path, "brightness", "tiny", "0123").sha256 == axis.sha256
     assert "rises in 100%" in found.summary
     # A direction has no attribute of its own: all of them are told.
@@ -322,12 +340,19 @@ def test_what_cannot_be_turned_is_said_in_one_line(turnable, tmp_path, shapes_fo
         model.settings("a disc", axes={"width": 1})
     with pytest.raises(UserError, match=r"from -6 to \+6"):
         model.settings("a disc", axes={"brightness": 6.5})
-    with pytest.raises(UserError, match="NAME=VALUE"):
-        parse_axes(["brightness+2"])
+    assert parse_axes(["a=-.5", "b-c=+2", "d=3."]) == {"a": -0.5, "b-c": 2, "d": 3}
+    for malformed in ("brightness+2", "brightness=", "brightness=.", "brightness=nan", "=1"):
+        with pytest.raises(UserError, match="NAME=VALUE"):
+            parse_axes([malformed])
     with pytest.raises(UserError, match="twice"):
         parse_axes(["brightness=2", "brightness=-1"])
     with pytest.raises(UserError, match="is of colour"):
         find_attribute(model, read_folder(shapes_folder, 16, 1), "greenness")
+    of_others = axis.model_copy(update={"name": "density", "units": (0.1, *axis.units[1:])})
+    of_others.save(tmp_path / "axes" / "density.safetensors")
+    with pytest.raises(UserError, match="brightness and density: were found on different"):
+        model.settings("a disc", axes={"brightness": 1, "density": 1})
+    assert len(model.settings("a disc", axes={"brightness": 1, "density": 0})[0].axes) == 1
     path = tmp_path / "axes" / "brightness.safetensors"
     axis.model_copy(update={"model_sha256": "ffff"}).save(path)
     with pytest.raises(UserError, match="found with weights ffff"):
@@ -345,10 +370,76 @@ def test_the_command_line_turns_a_grey_model_by_no_colour(refusal):
     )
     assert "neither pca nor ica" in refusal("axes", "find", "glyphs", "--unnamed", "svd")
     assert "none of them" in refusal("axes", "find", "--unnamed", "pca", "--of", "words")
+    assert "are of --unnamed" in refusal("axes", "find", "--attribute", "density", "--num", 3)
     assert "is an attribute" in refusal(
         "axes", "find", "--words", "ink", "paper", "--name", "brightness"
     )
+    told = refusal("axes", "find", "--words", "ink " * 40, "paper")
+    assert "is not at most 80 letters" in told  # before a file of that name fails
     assert "NAME=VALUE" in refusal("generate", "fish", "--axis", "brightness")
+
+
+@pytest.fixture
+def in_run(tiny_model, tmp_path, monkeypatch, capsys):
+    """The small model as RUN in `tmp_path`; runs `imagespace WORDS` there: what it printed."""
+    named = {"text_fingerprint": tiny_model.encoder.fingerprint}
+    (tmp_path / "RUN").mkdir()
+    save_model(
+        tmp_path / "RUN" / "model.safetensors",
+        tiny_model.network.state_dict(),
+        tiny_model.config.model_copy(update=named),
+    )
+
+    def said(*words: object) -> str:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["imagespace", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main()
+        assert left.value.code == 0
+        return capsys.readouterr().out
+
+    return said
+
+
+def test_a_report_of_one_picture_is_listed(in_run, shapes_folder):
+    """There are no two pictures to compare: the figure is left out, and not kept as no number."""
+    in_run("axes", "find", "RUN", "--attribute", "density", "--data", shapes_folder)
+    turned = ("RUN", "--axis", "density", "--prompt", "a disc", "--num", 1, "--steps", 1)
+    assert "nan" not in in_run("axes", "report", *turned)
+    assert "1 picture from end to end" in in_run("axes", "list", "RUN")
+
+
+def test_what_every_value_of_a_sweep_warns_of_is_printed_once(capsys):
+    with plain_warnings():
+        for message in ("no word", "too long", "no word"):
+            warnings.warn(message, stacklevel=1)
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["imagespace: warning: no word", "imagespace: warning: too long"]
+
+
+def test_no_axis_is_replaced_unasked(in_run, refusal, shapes_folder, tmp_path):
+    """Pictures that were drawn with the axis of before could not be drawn again."""
+    data = ("--data", shapes_folder)
+    for how in (("--attribute", "density"), ("--unnamed", "pca", "--of", "pictures", "--num", 2)):
+        in_run("axes", "find", "RUN", *how, *data)
+    before = {file.name: file.read_bytes() for file in (tmp_path / "RUN" / "axes").iterdir()}
+    assert "--overwrite" in refusal("axes", "find", "RUN", "--attribute", "density", *data)
+    told = refusal("axes", "find", "RUN", "--unnamed", "pca", "--of", "pictures", *data)
+    assert "axis pca-1-pictures, pca-2-pictures: is in" in told
+    after = {file.name: file.read_bytes() for file in (tmp_path / "RUN" / "axes").iterdir()}
+    assert after == before
+    in_run("axes", "find", "RUN", "--attribute", "density", *data, "--overwrite")
+
+
+def test_an_axis_of_other_weights_hides_no_other(in_run, shapes_folder, tmp_path):
+    in_run("axes", "find", "RUN", "--attribute", "density", "--data", shapes_folder)
+    some_axis().save(tmp_path / "RUN" / "axes" / "brightness.safetensors")
+    (tmp_path / "RUN" / "axes" / "broken.safetensors").write_bytes(b"axis")
+    first, second, third = in_run("axes", "list", "RUN").splitlines()
+    assert first == "brightness  cannot be turned: was found with weights 0123, not these"
+    assert second == "broken  cannot be turned: is not a whole axis"
+    assert third.startswith("density  length of outlines")
 
 
 def test_settings_of_before_there_were_axes_can_be_read(tiny_model):

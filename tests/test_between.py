@@ -150,6 +150,9 @@ def test_impossible_morphs_are_refused(model, tmp_path, refusal):
         morph_settings(model, [Stop("a disc")])
     with pytest.raises(UserError, match="nothing lies between"):
         morph_settings(model, [Stop("a disc"), Stop("a disc")])
+    for seed in (-1, 2**63):  # of the second stop too
+        with pytest.raises(UserError, match=f"seed {seed}: must be from 0"):
+            morph_settings(model, [Stop("a disc", 0), Stop("a disc", seed)])
     with pytest.raises(UserError, match="no such picture"):
         morph_settings(model, [Stop(picture=tmp_path / "a.png"), Stop("", 1, tmp_path / "b.png")])
     with pytest.raises(UserError, match="pictures among prompts"):

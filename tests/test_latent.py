@@ -1,5 +1,7 @@
 """Diffusion in latents: with an autoencoder that loses nothing it is diffusion in pixels."""
 
+import errno
+
 import numpy as np
 import pytest
 import torch
@@ -299,6 +301,44 @@ def test_a_killed_encoding_goes_on(
     assert left == {".npy"}
 
 
+@pytest.mark.parametrize("damage", [lambda whole: whole[:200], lambda whole: b""])
+def test_a_damaged_cache_is_built_anew(
+    latent_run, pictures, encoder, autoencoder, tmp_path, damage
+):
+    first = latent_data(latent_run, pictures, encoder, autoencoder, tmp_path).batch(0)[0].clone()
+    (file,) = (tmp_path / ".imagespace").glob("latents-*.npy")
+    whole = file.read_bytes()
+    file.unlink()
+    file.write_bytes(damage(whole))
+    # What a killed build left can be damaged too.
+    (file.parent / f".{file.stem}.done").write_text("many\n")
+    (file.parent / f".{file.stem}.partial").write_bytes(damage(whole))
+    again = latent_data(latent_run, pictures, encoder, autoencoder, tmp_path).batch(0)[0]
+    assert torch.equal(first, again)
+    assert file.read_bytes() == whole
+    assert [left.name for left in file.parent.iterdir()] == [file.name]
+
+
+def test_latents_that_no_disk_can_hold_are_refused_before_any_is_encoded(
+    latent_run, pictures, encoder, tmp_path, monkeypatch
+):
+    """A memory map over a full disk would kill the process instead."""
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def never(x_0):
+        raise AssertionError("encoded")
+
+    broken = lossless_autoencoder()
+    broken.encode = never
+    monkeypatch.setattr("os.posix_fallocate", full)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    with pytest.raises(UserError, match=r"cannot be written .*No space left"):
+        latent_data(latent_run, pictures, encoder, broken, tmp_path)
+    assert not list(tmp_path.rglob("*.partial"))
+
+
 def test_interrupted_run_continues_exactly(latent_run, pictures, encoder, autoencoder, tmp_path):
     def data():
         return latent_data(latent_run, pictures, encoder, autoencoder, tmp_path)
@@ -365,6 +405,26 @@ def test_impossible_spaces_are_refused_in_one_line(refusal, shapes_folder, file,
     save_autoencoder(tmp_path / "coarse.safetensors", weights, coarse)
     assert "does not divide" in told(*latent, "coarse.safetensors", "--size", "24")
     assert "--space" in refusal("train", "spiral", "--space", "latent")
+
+
+@pytest.mark.parametrize(
+    ("size_px", "side", "patch"), [(16, 4, 1), (24, 6, 1), (32, 8, 1), (64, 16, 2), (96, 24, 3)]
+)
+def test_the_latent_grid_is_cut_evenly(tiny_run, autoencoder, size_px, side, patch):
+    def sized(pixels):
+        network = tiny_run.model.network.model_copy(
+            update={"image_size_px": pixels, "patch_size_px": pixels // 8}
+        )
+        return tiny_run.model_copy(
+            update={"model": tiny_run.model.model_copy(update={"network": network})}
+        )
+
+    network = in_latents(sized(size_px), autoencoder.config, "0").model.network
+    assert (network.image_size_px, network.patch_size_px) == (side, patch)
+    # 11 or 13 places a side could only be one patch, and 9 or 15 nine or twenty-five.
+    for uneven, better in ((36, 32), (44, 32), (52, 32), (88, 64)):
+        with pytest.raises(UserError, match=f"--size {uneven}: its latents.* Use {better}"):
+            in_latents(sized(uneven), autoencoder.config, "0")
 
 
 @pytest.mark.slow

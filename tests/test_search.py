@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from imagespace.cli.search import _pixels
 from imagespace.errors import UserError
 from imagespace.evaluation.image_text_space import ImageTextNetwork, ImageTextSpace
 from imagespace.evaluation.search import Search
@@ -76,6 +78,13 @@ def test_vectors_are_computed_once(space, pictures, tmp_path):
     again = Search(space, pictures, tmp_path, lambda done, total: asked.append(done))
     assert asked == []
     assert torch.equal(first.picture_vectors, again.picture_vectors)
+
+
+@pytest.mark.parametrize("fit", ["pad", "crop", "stretch"])
+def test_a_picture_is_read_as_those_of_the_set_were(tmp_path, fit):
+    Image.linear_gradient("L").crop((0, 0, 32, 60)).save(tmp_path / "tall.png")
+    pictures = read_folder(tmp_path, 16, 1, fit=fit)
+    assert np.array_equal(_pixels(tmp_path / "tall.png", pictures, fit), pictures.pixels)
 
 
 def test_bad_queries_are_one_line(index, refusal):

@@ -40,11 +40,11 @@ def latents_of(
     _, side, _ = shape = _sample_shape(model)
     found = np.empty((len(rows), side, side, shape[0]), np.float16)
     place = np.full(len(pictures), -1, dtype=np.int64)
-    kept = None
+    kept, trained = None, training_rows(pictures)
     if folder is not None:
-        kept = kept_latents(folder, latents_key(pictures, model.config.autoencoder_sha256))
+        key = latents_key(pictures, model.config.autoencoder_sha256)
+        kept = kept_latents(folder, key, (len(trained), *shape))
     if kept is not None:
-        trained = training_rows(pictures)
         place[trained] = np.arange(len(trained))
     for start in range(0, len(rows), _ENCODED_AT_ONCE):
         part = slice(start, min(start + _ENCODED_AT_ONCE, len(rows)))

@@ -4,6 +4,7 @@ A direction of the bottleneck is one vector for each place of the picture and ea
 since a network says the same thing in other words as the noise falls.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -25,6 +26,11 @@ Of = Literal["bottleneck", "latents", "pictures"]
 # Means and components of so many numbers a picture are steady well before all were looked at.
 MOST_PICTURES = 256
 MOST_COMPONENTS = 32
+# Of the samples whose components are found: 512 MiB in float32, of which there are three copies.
+_MOST_NUMBERS = 2**27
+# Of the variance of the first component; below it there is rounding, which is no direction.
+_LEAST_VARIANCE = 1e-5
+_BATCH = 32
 
 
 def find_words(model: Model, pictures: PictureSet, words: tuple[str, str], name: str) -> Axis:
@@ -52,25 +58,32 @@ def find_examples(
 ) -> Axis:
     """From the first pictures to the second: the difference of their means in the bottleneck.
 
-    1 is one standard deviation over the training pictures of the projection on it.
+    Of at most 256 pictures of either, in a fixed choice. 1 is one standard deviation over the
+    training pictures of the projection on it. UserError: both show the same pictures.
     """
+    chosen = [
+        np.sort(np.random.default_rng(0).permutation(len(one))[:MOST_PICTURES]) for one in examples
+    ]
+    # In another order they would meet other noise, whose difference looks like a direction.
+    shown = [
+        {one.pixels[row].tobytes() for row in rows}
+        for one, rows in zip(examples, chosen, strict=True)
+    ]
     means = []
-    for one in examples:
-        rows = np.arange(len(one))[:MOST_PICTURES]
+    for one, rows in zip(examples, chosen, strict=True):
         seen = activations(model, _samples(model, one, rows), [""] * len(rows))
         means.append([each.mean(dim=0) for each in seen])
     ways = [b - a for a, b in zip(*means, strict=True)]
+    if shown[0] == shown[1] or not max(way.abs().max() for way in ways) > 1e-6:
+        raise UserError("--examples", "the two folders show the same pictures", "Use others")
     x_0 = _samples(model, pictures, training_rows(pictures, MOST_PICTURES))
     seen = activations(model, x_0, [""] * len(x_0))
     scaled = [
         way * (each.flatten(1) @ way.flatten() / way.square().sum().clamp(min=1e-12)).std()
         for way, each in zip(ways, seen, strict=True)
     ]
-    direction = torch.stack(scaled)
-    if not direction.abs().max() > 1e-6:
-        raise UserError("--examples", "the two folders hold the same pictures", "Use others")
-    meaning = f"from {len(examples[0])} example pictures to {len(examples[1])} others"
-    return _axis(model, pictures, name, direction, meaning)
+    meaning = f"from {len(chosen[0])} example pictures to {len(chosen[1])} others"
+    return _axis(model, pictures, name, torch.stack(scaled), meaning)
 
 
 def find_unnamed(
@@ -84,9 +97,11 @@ def find_unnamed(
     kept = "latents" if model.autoencoder is not None else "pictures"
     if of != "bottleneck" and of != kept:
         raise UserError(f"--of {of}", f"this model walks among {kept}", f"Use --of {kept}")
-    if not 1 <= num <= MOST_COMPONENTS:
-        raise UserError(f"--num {num}", f"must be from 1 to {MOST_COMPONENTS}", "Use 8")
-    rows = training_rows(pictures, MOST_PICTURES if of == "bottleneck" else 8 * MOST_PICTURES)
+    check_num(num)
+    most = MOST_PICTURES
+    if of != "bottleneck":
+        most = min(8 * MOST_PICTURES, _MOST_NUMBERS // math.prod(model.config.network.sample_shape))
+    rows = training_rows(pictures, most)
     if len(rows) <= num:
         raise UserError(f"--num {num}", f"there are {len(rows)} training pictures", "Use fewer")
     x_0 = _samples(model, pictures, rows)
@@ -98,15 +113,26 @@ def find_unnamed(
     for number in range(num):
         meaning = f"{kind} {number + 1} of {num} of the {of}"
         direction = ways[:, number]
-        name = f"{kind}-{number + 1}" + ("" if of == "bottleneck" else f"-{of}")
-        yield _axis(model, pictures, name, direction, meaning, of)
+        yield _axis(model, pictures, component_name(kind, of, number), direction, meaning, of)
+
+
+def check_num(num: int) -> None:
+    """UserError: no number of components that are looked for."""
+    if not 1 <= num <= MOST_COMPONENTS:
+        raise UserError(f"--num {num}", f"must be from 1 to {MOST_COMPONENTS}", "Use 8")
+
+
+def component_name(kind: str, of: str, number: int) -> str:
+    """What the component of this number, from 0 on, is called."""
+    return f"{kind}-{number + 1}" + ("" if of == "bottleneck" else f"-{of}")
 
 
 def components(parts: Sequence[Tensor], num: int, kind: Components) -> Tensor:
     """Directions [T, num, ...], one standard deviation each, of T views [N, ...] of N pictures.
 
     Along them the views vary together most (pca) or independently of one another (ica). By the Gram
-    matrix, which is [N, N] however many numbers a picture has.
+    matrix, which is [N, N] however many numbers a picture has. UserError: the pictures vary in
+    fewer directions.
     """
     centred = [part.flatten(1) - part.flatten(1).mean(dim=0) for part in parts]
     num_pictures = len(centred[0])
@@ -114,7 +140,11 @@ def components(parts: Sequence[Tensor], num: int, kind: Components) -> Tensor:
     for part in centred:
         own = (part @ part.T).double()
         gram += own / own.trace().clamp(min=1e-12)
-    _, vectors = torch.linalg.eigh(gram)
+    variances, vectors = torch.linalg.eigh(gram)
+    there_are = int((variances > _LEAST_VARIANCE * variances[-1]).sum())
+    if num > there_are:
+        rule = f"the pictures vary in {there_are} directions, and no more"
+        raise UserError(f"--num {num}", rule, "Use fewer components, or add other pictures")
     scores = vectors[:, -num:].flip(1) * (num_pictures - 1) ** 0.5  # of unit variance
     if kind == "ica":
         scores = scores @ independent(scores).T
@@ -127,8 +157,14 @@ def components(parts: Sequence[Tensor], num: int, kind: Components) -> Tensor:
 
 
 def _samples(model: Model, pictures: PictureSet, rows: NDArray[np.int64]) -> Tensor:
-    with torch.inference_mode():
-        return model.encode(from_pixels(np.ascontiguousarray(pictures.pixels[rows]))).clone()
+    parts = [rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)]
+    with torch.no_grad():  # of latents, the pictures themselves need not be held at once
+        return torch.cat(
+            [
+                model.encode(from_pixels(np.ascontiguousarray(pictures.pixels[part])))
+                for part in parts
+            ]
+        )
 
 
 def _axis(

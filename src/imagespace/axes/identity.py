@@ -16,12 +16,13 @@ class Identity:
 
     `cosine` is the mean over the turned pictures between their features and those of the picture
     as drawn; `of_others` is the same between different pictures as drawn, what a picture that
-    kept nothing would have. `radical` is the share whose judged radical stays, of glyphs alone.
+    kept nothing would have, None of a single picture. `radical` is the share whose judged radical
+    stays, of glyphs alone.
     """
 
     features: str
     cosine: float
-    of_others: float
+    of_others: float | None
     radical: float | None = None
 
 
@@ -50,5 +51,5 @@ def identity(
     if are_glyphs:
         judged = load_radical_judge().predict(flat).reshape(num_values, num)
         radical = float((np.delete(judged, plain, axis=0) == judged[plain]).mean())
-    of_others = float(others.mean()) if num > 1 else float("nan")
+    of_others = float(others.mean()) if num > 1 else None
     return Identity(name, cosine, of_others, radical)

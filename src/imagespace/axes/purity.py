@@ -1,15 +1,17 @@
 """How purely an axis turns: what it moves, what else moves, and in how many pictures it rises."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
 from imagespace.axes.identity import Identity
 from imagespace.pictures.attributes import measure
 from imagespace.pipeline import from_pixels
-from imagespace.pipeline.axis import Axis
+from imagespace.pipeline.axis import Axis, stored_report
 
 # Attributes are measured on saved pixels: a fall within their rounding is none.
 ROUNDING_UNITS = 0.02
@@ -20,8 +22,9 @@ class Purity(BaseModel):
 
     `moved` [K] is the mean move of each attribute from end to end, in its own units, and `drift`
     [K] the mean absolute one. `leak` is the largest drift of an attribute that should hold, as a
-    share of the move of the axis's own. `monotone` is the share of pictures whose attribute rises
-    at every value. A direction has no attribute of its own: it has neither.
+    share of the move of the axis's own. `monotone` is the share of pictures whose attribute ends
+    higher than it begins and on the way never falls by more than 0.02 units. A direction has no
+    attribute of its own: it has neither.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,7 +41,8 @@ class Purity(BaseModel):
     @property
     def summary(self) -> str:
         """The report in one line."""
-        parts = [f"{self.num_pictures} pictures from end to end"]
+        noun = "picture" if self.num_pictures == 1 else "pictures"
+        parts = [f"{self.num_pictures} {noun} from end to end"]
         if self.monotone is not None and self.leak is not None:
             own = self.attributes.index(self.axis)
             parts.append(f"moved {self.moved[own]:+.2f}")
@@ -52,6 +56,14 @@ class Purity(BaseModel):
             if self.identity.radical is not None:
                 parts.append(f"same radical {self.identity.radical:.0%}")
         return "; ".join(parts)
+
+
+def stored_purity(path: Path) -> Purity | None:
+    """The report in an axis's file; None before there is one that this version can read."""
+    try:
+        return Purity.model_validate_json(stored_report(path))
+    except ValidationError:
+        return None
 
 
 def purity(axis: Axis, pixels: NDArray[np.uint8], kept: Identity | None = None) -> Purity:

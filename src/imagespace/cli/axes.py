@@ -38,9 +38,10 @@ def find(
         str | None, typer.Option(help="pca or ica: what varies most, or independently.")
     ] = None,
     of: Annotated[
-        str, typer.Option(help="Of --unnamed: bottleneck, or the samples, latents or pictures.")
-    ] = "bottleneck",
-    num: Annotated[int, typer.Option(help="Of --unnamed: how many.")] = 8,
+        str | None,
+        typer.Option(help="Of --unnamed: bottleneck (usual), or the samples, latents or pictures."),
+    ] = None,
+    num: Annotated[int | None, typer.Option(help="Of --unnamed: how many; 8 if left out.")] = None,
     name: Annotated[
         str | None, typer.Option(help="What to call it; without, as bird-fish.")
     ] = None,
@@ -48,6 +49,9 @@ def find(
         Path | None,
         typer.Option(help="The pictures that it was trained on; glyphs have their own."),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace axes of the same name.")
+    ] = False,
 ) -> None:
     """Find an axis on the training pictures: an attribute, a direction, or several unnamed ones."""
     asked = [attribute, words, examples, unnamed]
@@ -59,10 +63,19 @@ def find(
         )
     if unnamed not in (None, "pca", "ica"):
         raise UserError(f"--unnamed {unnamed}", "is neither pca nor ica", "Use --unnamed pca")
+    if unnamed is None and (of, num) != (None, None):
+        raise UserError("--of and --num", "are of --unnamed", "Leave them out")
+    of, num = of or "bottleneck", 8 if num is None else num
     if of not in ("bottleneck", "latents", "pictures"):
         raise UserError(f"--of {of}", "is none of them", "Use bottleneck, latents or pictures")
     called = _axis_name(name, words, examples)
-    from imagespace.axes.directions import find_examples, find_unnamed, find_words
+    from imagespace.axes.directions import (
+        check_num,
+        component_name,
+        find_examples,
+        find_unnamed,
+        find_words,
+    )
     from imagespace.axes.finding import check_attribute, find_attribute
     from imagespace.evaluation.subject import pictures_of
     from imagespace.pictures.folder import read_folder
@@ -72,8 +85,14 @@ def find(
     loaded = load(model)
     if attribute is not None:
         check_attribute(loaded, attribute)
-    pictures = pictures_of(loaded, data)
     folder = axes_folder(loaded.source, loaded.sha256)
+    names = [attribute or called]
+    if unnamed is not None:
+        check_num(num)
+        names = [component_name(unnamed, of, number) for number in range(num)]
+    if not overwrite:
+        _check_unknown(folder, names)
+    pictures = pictures_of(loaded, data)
     with plain_warnings():
         if attribute is not None:
             found = [find_attribute(loaded, pictures, attribute)]
@@ -93,16 +112,33 @@ def find(
         print(f"{path}  ({_meaning(axis)})")
 
 
+def _check_unknown(folder: Path, names: list[str]) -> None:
+    """UserError: an axis is there, from which pictures may have been drawn."""
+    from imagespace.pipeline.axis import known_axes
+
+    if known := [name for name in names if name in known_axes(folder)]:
+        raise UserError(
+            f"axis {', '.join(known)}",
+            f"is in {folder}, and pictures may have been drawn with it",
+            "Add --overwrite, or give a direction another --name",
+        )
+
+
 def _axis_name(
     name: str | None, words: tuple[str, str] | None, examples: tuple[Path, Path] | None
 ) -> str:
-    """What `--axis` will call a direction; UserError unless it is letters, digits and dashes."""
+    """What `--axis` will call a direction.
+
+    UserError unless it is at most 80 letters, digits and dashes, and no attribute.
+    """
     from imagespace.pictures.attributes import ATTRIBUTES
 
     parts = words or tuple(each.resolve().name for each in examples or ())
     called = name or "-".join(re.sub(r"\W+", "_", part.strip()) for part in parts)
-    if called and (not re.fullmatch(r"[\w-]+", called) or called in ATTRIBUTES):
-        why = "is an attribute" if called in ATTRIBUTES else "is not letters, digits and dashes"
+    if called and (not re.fullmatch(r"[\w-]{1,80}", called) or called in ATTRIBUTES):
+        why = "is not at most 80 letters, digits and dashes"
+        if called in ATTRIBUTES:
+            why = "is an attribute"
         raise UserError(f"--name {called!r}", why, "Name it as bird-fish")
     if name and not parts:
         raise UserError(f"--name {name}", "names --words or --examples", "Leave it out")
@@ -121,17 +157,21 @@ def _meaning(axis: "Axis") -> str:
 @app.command("list")
 def list_axes(model: ModelName = "glyphs") -> None:
     """The axes that have been found for a model, and how purely they were seen to turn."""
-    from imagespace.axes.purity import Purity
+    from imagespace.axes.purity import stored_purity
     from imagespace.pipeline import load
-    from imagespace.pipeline.axis import axes_folder, known_axes, load_axis, stored_report
+    from imagespace.pipeline.axis import axes_folder, known_axes, load_axis
 
     loaded = load(model)
     folder = axes_folder(loaded.source, loaded.sha256)
     for name in known_axes(folder):
-        axis = load_axis(folder, name, loaded.source, loaded.sha256)
+        try:
+            axis = load_axis(folder, name, loaded.source, loaded.sha256)
+        except UserError as error:  # of other weights, or damaged: the rest are listed still
+            print(f"{name}  cannot be turned: {error.rule}")
+            continue
         print(f"{name}  {_meaning(axis)}")
-        if report := stored_report(folder / f"{name}.safetensors"):
-            print(f"    {Purity.model_validate_json(report).summary}")
+        if (report := stored_purity(folder / f"{name}.safetensors")) is not None:
+            print(f"    {report.summary}")
     if not known_axes(folder):
         print(f"none yet; try: imagespace axes find {model} --attribute brightness")
 
@@ -191,9 +231,9 @@ def report(
     if measured.monotone is not None:
         print(f"  rises at every step in {measured.monotone:.0%} of the pictures")
         print(f"  most that another attribute strays, of the move: {measured.leak:.2f}")
+    others = "" if kept.of_others is None else f"; between different pictures {kept.of_others:.2f}"
     print(
-        f"  cosine with the unturned picture: {kept.cosine:.2f} ({kept.features} features; "
-        f"between different pictures {kept.of_others:.2f})"
+        f"  cosine with the unturned picture: {kept.cosine:.2f} ({kept.features} features{others})"
     )
     if kept.radical is not None:
         print(f"  the judged radical stays in {kept.radical:.0%} of the turned pictures")

@@ -50,9 +50,9 @@ def free_name(folder: Path, stem: str, suffix: str) -> Path:
 
 @contextmanager
 def plain_warnings() -> Iterator[None]:
-    """Prints the warnings of its block as one plain line each, on stderr."""
+    """Prints the warnings of its block as one plain line each, on stderr, and none twice."""
     with warnings.catch_warnings(record=True) as remarks:
         warnings.simplefilter("always")
         yield
-    for remark in remarks:
-        print(f"imagespace: warning: {remark.message}", file=sys.stderr)
+    for message in dict.fromkeys(str(remark.message) for remark in remarks):
+        print(f"imagespace: warning: {message}", file=sys.stderr)

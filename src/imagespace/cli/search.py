@@ -49,9 +49,9 @@ def search(
     from imagespace.pictures.contact_sheet import contact_sheet
     from imagespace.pipeline import pixels_to_image
 
-    pictures = _pictures(model, data)
+    pictures, fit = _pictures(model, data)
     # What cannot be read is said before minutes are spent on the pictures.
-    pixels = _pixels(query, pictures) if is_picture else None
+    pixels = _pixels(Path(query), pictures, fit) if is_picture else None
     if pixels is None:
         _check_words(query)
     index = _index(pictures)
@@ -71,13 +71,14 @@ def search(
     print(target)
 
 
-def _pictures(model: str, data: Path | None) -> "PictureSet":
+def _pictures(model: str, data: Path | None) -> "tuple[PictureSet, str]":
+    """A model's pictures, and how they became square."""
     from imagespace.evaluation.subject import pictures_of
     from imagespace.pipeline import load
 
     loaded = load(model)
     with progress_bar("reading pictures") as report:
-        return pictures_of(loaded, data, report)
+        return pictures_of(loaded, data, report), loaded.config.fit
 
 
 def _index(pictures: "PictureSet") -> "Search":
@@ -105,12 +106,12 @@ def _check_words(text: str) -> None:
         print(f"imagespace: warning: {message}", file=sys.stderr)
 
 
-def _pixels(name: str, pictures: "PictureSet") -> "NDArray[np.uint8]":
+def _pixels(path: Path, pictures: "PictureSet", fit: str) -> "NDArray[np.uint8]":
     """A picture file read as the set's own pictures are, uint8 [1, H, W, C]."""
     from imagespace.pictures.decoding import DAMAGE, open_picture
 
     height, num_channels = pictures.pixels.shape[1], pictures.pixels.shape[3]
     try:
-        return open_picture(Path(name), height, num_channels)[None]
+        return open_picture(path, height, num_channels, fit)[None]
     except DAMAGE:
-        raise UserError(name, "is not a readable picture", "Save it anew as PNG") from None
+        raise UserError(str(path), "is not a readable picture", "Save it anew as PNG") from None

@@ -1,6 +1,8 @@
 """Latents of pictures, computed once and kept beside the packed pixels; a stopped build goes on."""
 
+import errno
 import fcntl
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,12 +43,15 @@ def training_rows(pictures: PictureSet) -> NDArray[np.int64]:
     return chosen
 
 
-def kept_latents(folder: Path, key: str) -> NDArray[np.float16] | None:
-    """The latents of this key, memory-mapped and read-only, if they were computed before."""
+def kept_latents(folder: Path, key: str, shape: tuple[int, ...]) -> NDArray[np.float16] | None:
+    """The latents of this key, memory-mapped and read-only, if they were computed before.
+
+    `shape` is [N, Z, H, W]; a damaged file counts as none.
+    """
     for place in _places(folder):
-        file = place / f"latents-{key}.npy"
-        if file.is_file():
-            return _opened(file)
+        latents = _opened(place / f"latents-{key}.npy", shape)
+        if latents is not None:
+            return latents
     return None
 
 
@@ -61,10 +66,11 @@ def cached_latents(
 ) -> NDArray[np.float16]:
     """Latents float16 [N, Z, H, W] of the pictures `rows`, memory-mapped and read-only.
 
-    `key` names all that they depend on; `report(number of pictures done)`. UserError: there is no
-    place to write them.
+    `key` names all that they depend on; `report(number of pictures done)`. A damaged file is built
+    anew. UserError: there is no place to write them.
     """
-    kept = kept_latents(folder, key)
+    whole = (len(rows), *shape)
+    kept = kept_latents(folder, key, whole)
     if kept is not None:
         return kept
     places = _places(folder)
@@ -73,11 +79,9 @@ def cached_latents(
         file = place / f"latents-{key}.npy"
         try:
             place.mkdir(parents=True, exist_ok=True)
-            _build(file, rows, shape, picture_pixels, encode, report)
+            return _built(file, rows, shape, picture_pixels, encode, report)
         except OSError as error:
             reason = str(error)  # a read-only folder is no fault of the pictures: try the next
-            continue
-        return _opened(file)
     raise UserError(
         str(places[0]),
         f"the latents cannot be written ({reason})",
@@ -89,19 +93,23 @@ def _places(folder: Path) -> Sequence[Path]:
     return (folder / CACHE_FOLDER, Path.home() / ".cache" / "imagespace")
 
 
-def _opened(file: Path) -> NDArray[np.float16]:
-    latents: NDArray[np.float16] = np.load(file, mmap_mode="r")
-    return latents
+def _opened(file: Path, shape: tuple[int, ...]) -> NDArray[np.float16] | None:
+    """The latents in a file; None if there is none, or it is not whole."""
+    try:
+        latents: NDArray[np.float16] = np.load(file, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return None
+    return latents if latents.shape == shape and latents.dtype == np.float16 else None
 
 
-def _build(
+def _built(
     file: Path,
     rows: NDArray[np.int64],
     shape: tuple[int, int, int],
     picture_pixels: int,
     encode: EncodeRows,
     report: Callable[[int], None] | None,
-) -> None:
+) -> NDArray[np.float16]:
     """Encodes the pictures into `file`, which appears whole or not at all.
 
     Until then latents fill .NAME.partial, and .NAME.done has a line with the number of finished
@@ -109,15 +117,18 @@ def _build(
     """
     partial = file.with_name(f".{file.stem}.partial")
     counter = file.with_name(f".{file.stem}.done")
+    whole = (len(rows), *shape)
     with counter.open("a+b") as log:
         fcntl.flock(log, fcntl.LOCK_EX)
-        if file.is_file():
+        by_another = _opened(file, whole)
+        if by_another is not None:
             counter.unlink(missing_ok=True)
-            return
-        num_done = _num_done(log.name) if partial.is_file() else 0
+            return by_another
+        num_done = _num_done(counter) if _opened(partial, whole) is not None else 0
         if not num_done:
             log.truncate(0)
-            np.lib.format.open_memmap(partial, "w+", np.float16, (len(rows), *shape))
+            np.lib.format.open_memmap(partial, "w+", np.float16, whole)
+            _reserve(partial)
         latents = np.lib.format.open_memmap(partial, "r+")
         chunk_size = max(1, _CHUNK_PIXELS // picture_pixels)
         for start in range(num_done, len(rows), chunk_size):
@@ -132,9 +143,26 @@ def _build(
         del latents
         partial.replace(file)
         counter.unlink()
+    finished = _opened(file, whole)
+    assert finished is not None
+    return finished
 
 
-def _num_done(log: str) -> int:
-    """The last whole line of a log; a torn one counts as nothing."""
-    lines = Path(log).read_bytes().split(b"\n")[:-1]
-    return int(lines[-1]) if lines else 0
+def _reserve(partial: Path) -> None:
+    """Takes the disk space now: a full disk under a memory map would kill the process later."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with partial.open("r+b") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, partial.stat().st_size)
+        except OSError as error:
+            if error.errno in (errno.EINVAL, errno.EOPNOTSUPP):  # not every file system can
+                return
+            partial.unlink()
+            raise
+
+
+def _num_done(log: Path) -> int:
+    """The last whole line of a log; a torn or foreign one counts as nothing."""
+    lines = log.read_bytes().split(b"\n")[:-1]
+    return int(lines[-1]) if lines and lines[-1].isdigit() else 0

@@ -107,7 +107,7 @@ def load_axis(folder: Path, name: str, model: str, model_sha256: str) -> Axis:
     """Reads an axis of a model. UserError: unknown, damaged, or found with other weights."""
     again = f"Find it: imagespace axes find {model} --attribute {name}"
     if name not in ATTRIBUTES:
-        again = f"Find it: imagespace axes find {model} with --words, --examples or --unnamed"
+        again = f"Find it by --words, --examples or --unnamed: imagespace axes find {model}"
     if name not in known_axes(folder):
         known = f"Known: {', '.join(known_axes(folder))}" if known_axes(folder) else again
         remedy = f"{known}; or {again[0].lower()}{again[1:]}" if known != again else again
@@ -123,11 +123,10 @@ def load_axis(folder: Path, name: str, model: str, model_sha256: str) -> Axis:
     except (OSError, SafetensorError, KeyError, ValidationError):
         whole = False
     if not whole:
-        raise UserError(str(path), "is not a whole axis", again)
+        raise UserError(str(path), "is not a whole axis", f"{again} --overwrite")
     if axis.model_sha256 != model_sha256:
-        raise UserError(
-            f"axis {name!r}", f"was found with weights {axis.model_sha256}, not these", again
-        )
+        rule = f"was found with weights {axis.model_sha256}, not these"
+        raise UserError(f"axis {name!r}", rule, f"{again} --overwrite")
     return axis
 
 
@@ -135,7 +134,7 @@ def parse_axes(words: Sequence[str]) -> dict[str, float]:
     """`["greenness=+2"]` as `{"greenness": 2.0}`. UserError: malformed, or one axis twice."""
     values: dict[str, float] = {}
     for word in words:
-        match = re.fullmatch(r"([\w-]+)=([+-]?\d+(?:\.\d*)?)", word)
+        match = re.fullmatch(r"([\w-]+)=([+-]?(?:\d+\.?\d*|\.\d+))", word)
         if match is None:
             raise UserError(f"--axis {word}", "is not NAME=VALUE", "Write: --axis brightness=+2")
         if match[1] in values:

@@ -70,9 +70,9 @@ def _find(name_or_path: str | Path, file_name: str, noun: str, command: str) -> 
     path = Path(name)
     if path.is_file():
         return path
-    if (path / file_name).is_file():
+    if name and (path / file_name).is_file():
         return path / file_name
-    if path.is_dir():
+    if name and path.is_dir():
         raise UserError(
             name, f"is a folder without a trained {noun}", f"Name a run folder of `{command}`"
         )

@@ -42,7 +42,7 @@ def morph_settings(
     asked for: what inverts to a noise is redrawn by the same field alone.
 
     Errors: UserError for fewer than two stops or frames, for neighbouring stops that are the same,
-    for pictures among prompts, and those of `Model.settings`.
+    for an impossible seed, for pictures among prompts, and those of `Model.settings`.
     """
     if len(stops) < 2:
         raise UserError(
@@ -66,6 +66,9 @@ def morph_settings(
             raise UserError(
                 f"{name} twice in a row", "nothing lies between", "Name another stop or seed"
             )
+    for seed in (stop.seed for stop in stops):
+        if not 0 <= seed < 2**63:
+            raise UserError(f"seed {seed}", "must be from 0 to 2^63 - 1", "Use such a seed")
     if stops[0].picture is not None and sampling.get("guidance") is None:
         sampling["guidance"] = 1.0
     at: dict[Stop, PictureSettings] = {}
@@ -79,9 +82,7 @@ def morph_settings(
             (checked[what],) = model.settings(
                 stop.prompt, 1, stop.seed, negative, truncate, start=start, **sampling
             )
-        at[stop] = PictureSettings.model_validate(
-            checked[what].model_copy(update={"seed": stop.seed}).model_dump()
-        )
+        at[stop] = checked[what].model_copy(update={"seed": stop.seed})
     frames = [at[stops[0]]]
     for first, second in pairwise(stops):
         frames += [*_between(at[first], at[second], num_frames - 2), at[second]]

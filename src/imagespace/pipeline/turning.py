@@ -49,17 +49,29 @@ def axis_uses(
 ) -> tuple[AxisUse, ...]:
     """The axes of these names, those at 0 left out.
 
-    UserError: an axis that is unknown, damaged or of other weights, a value beyond +-6, or a mask.
+    UserError: an axis that is unknown, damaged or of other weights, a value beyond +-6, a mask, or
+    axes in units of different pictures.
     """
     for name, value in values.items():
         check_value(name, value)
     if values and start is not None and start.mask:
         raise UserError("axes", "are of whole pictures", "Leave out the mask or the axes")
-    uses = []
+    uses: list[AxisUse] = []
+    steering: list[Axis] = []
     for name, value in values.items():
         axis = _loaded(model, name)
         if value:
             uses.append(AxisUse(name=name, value=value, sha256=axis.sha256))
+            if axis.place != "bottleneck":
+                steering.append(axis)
+    for axis in steering:
+        # All attributes are held together, each in the one unit that it has.
+        if axis.units != steering[0].units:
+            raise UserError(
+                f"axes {steering[0].name} and {axis.name}",
+                "were found on different pictures",
+                "Find both on the same --data, with --overwrite",
+            )
     return tuple(uses)
 
 

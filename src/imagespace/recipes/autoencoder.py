@@ -64,7 +64,11 @@ def autoencoder_config(
     size = asked.size
     if size is None:
         size = max(size_of(looks, _LARGEST_PX), SIZES_PX[1])
-    if size < 1 or size % asked.downsampling:
+    if size < SIZES_PX[0]:
+        raise UserError(
+            f"--size {size}", "is too small to have edges", f"Use {SIZES_PX[1]} or more"
+        )
+    if size % asked.downsampling:
         raise UserError(
             f"--size {size}",
             f"cannot be divided by the downsampling, {asked.downsampling}",

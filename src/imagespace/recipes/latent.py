@@ -48,8 +48,8 @@ def autoencoder_for(recipe: str, name: str | None) -> tuple[Autoencoder, str]:
 def in_latents(config: RunConfig, autoencoder: AutoencoderConfig, sha256: str) -> RunConfig:
     """The run on latents: 8 x 8 patches of the latent grid, so that a step asks as many tokens.
 
-    UserError: the autoencoder is of pictures of other channels, or its downsampling does not
-    divide their size.
+    UserError: the autoencoder is of pictures of other channels, its downsampling does not divide
+    their size, or their latents cannot be cut evenly.
     """
     network = config.model.network
     assert isinstance(network, TransformerConfig)
@@ -70,10 +70,18 @@ def in_latents(config: RunConfig, autoencoder: AutoencoderConfig, sha256: str) -
             f"Use {size_px // factor * factor or factor}",
         )
     latent_channels, side, _ = autoencoder.latent_shape(size_px)
+    if side > NUM_PATCHES_A_SIDE and side % NUM_PATCHES_A_SIDE:
+        step = factor * NUM_PATCHES_A_SIDE
+        raise UserError(
+            f"--size {size_px}",
+            f"its latents, {side} a side, cannot be cut into 8 x 8 patches",
+            f"Use {max(step, size_px // step * step)}",
+        )
     changes = {
         "image_size_px": side,
         "num_channels": latent_channels,
-        "patch_size_px": _patch_size(side),
+        # Of a smaller grid every place is a patch.
+        "patch_size_px": max(1, side // NUM_PATCHES_A_SIDE),
     }
     network = network.model_copy(update=changes)
     if network.sketch_side_px:
@@ -91,12 +99,3 @@ def in_latents(config: RunConfig, autoencoder: AutoencoderConfig, sha256: str) -
         }
     )
     return RunConfig(recipe=config.recipe, model=latent, training=training)
-
-
-def _patch_size(side: int) -> int:
-    """The smallest patch that cuts a side into at most 8."""
-    return next(
-        size
-        for size in range(1, side + 1)
-        if side % size == 0 and side // size <= NUM_PATCHES_A_SIDE
-    )

@@ -72,11 +72,12 @@ class AutoencoderRun(BaseModel):
 
     recipe: str
     autoencoder: AutoencoderConfig = AutoencoderConfig()
-    image_size_px: int = Field(128, ge=1)
+    # At least 8, so that there are edges at a quarter of the resolution (reconstruction.edges).
+    image_size_px: int = Field(128, ge=8)
     # How pictures were made square: decoding.Rendering.
     fit: Literal["pad", "crop", "stretch"] = "pad"
     # Side of the squares that it is trained on, cut at random; None: whole pictures.
-    crop_px: int | None = Field(None, ge=1)
+    crop_px: int | None = Field(None, ge=8)
     reconstruction: ReconstructionConfig = ReconstructionConfig()
     training: TrainingConfig = TrainingConfig(budget_minutes=30)
 

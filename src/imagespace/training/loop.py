@@ -221,7 +221,7 @@ def train(config: AnyRun, data: Task, out: Path) -> Generator[Progress, None, No
     if evaluated < training.evaluations:  # the clock ran out between two steps
         run.log({"step": state.step, **evaluate(state, data, run)})
     save(state, run)
-    data.save(run.model, state.ema.weights)
+    data.save(run.model, data.completed(state.ema.weights, in_passing=False))
 
 
 def save(state: TrainingState, run: RunFolder) -> None:
@@ -239,8 +239,9 @@ def evaluate(state: TrainingState, data: Task, run: RunFolder) -> dict[str, floa
     """The task's held-out figures and samples with fixed seeds, of the averaged weights."""
     weights, images = state.ema.weights, state.step * state.config.training.batch_size
     # The run can be drawn from while it goes on.
-    data.save(run.model, weights)
-    halved = {name: weight.half() for name, weight in weights.items()}
+    completed = data.completed(weights, in_passing=True)
+    data.save(run.model, completed)
+    halved = {name: weight.half() for name, weight in completed.items()}
     data.save(run.history / f"images-{images:010d}.safetensors", halved)
     samples = run.samples / f"step-{state.step:08d}.png"
     return data.evaluate(weights, state.dtype, run.path, samples)

@@ -61,6 +61,8 @@ class ReconstructionLoss(TrainingLoss):
 def edges(error: Tensor) -> Tensor:
     """Mean absolute difference of neighbours in `error` [B, C, H, W], over scales 1, 1/2, 1/4.
 
+    Sides of at least 8, so that there are neighbours at every scale.
+
     A perceptual term that needs no network: a blurred edge costs little squared error, but all of
     its sharpness (arXiv 1511.05440 adds the gradient difference for the same reason).
     """

@@ -32,6 +32,13 @@ class Task(ABC):
     ) -> dict[str, float]:
         """Held-out figures of `weights` of the run folder `run`; also draws the PNG `samples`."""
 
+    def completed(self, weights: dict[str, Tensor], in_passing: bool) -> dict[str, Tensor]:
+        """`weights` with what is measured once they are found.
+
+        `in_passing`: they are those of a run that goes on, whose clock a rough measure spares.
+        """
+        return weights
+
     @abstractmethod
     def save(self, path: Path, weights: dict[str, Tensor]) -> None:
-        """Writes `weights` as the file that this task's models are read from."""
+        """Writes completed `weights` as the file that this task's models are read from."""
