@@ -6,6 +6,7 @@ map_walks and replay, drawn by map_views; page writes the page of page_data, atl
 
 Exact views, one a file: basins, slice, hill, forward, commitment, river and point_field. They stand
 on plane (a slice), ends (where walks end) and reading (what stands there), and draw with canvas.
+point_page makes of the last two the page of a model of points. Pages are written by single_file.
 """
 
 from importlib import import_module
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from imagespace.atlas.hill import hill_view
     from imagespace.atlas.map_walks import Walks, load_walks, walk_on_map
     from imagespace.atlas.point_field import point_field_view
+    from imagespace.atlas.point_page import PointPage, page_of_points, write_point_page
     from imagespace.atlas.reading import NearestReading, RadicalReading
     from imagespace.atlas.replay import view_replay
     from imagespace.atlas.river import river_view
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Atlas": "atlas",
     "NearestReading": "reading",
+    "PointPage": "point_page",
     "RadicalReading": "reading",
     "View": "view",
     "Walks": "map_walks",
@@ -42,6 +45,7 @@ _HOME = {
     "hill_view": "hill",
     "load_atlas": "atlas",
     "load_walks": "map_walks",
+    "page_of_points": "point_page",
     "point_field_view": "point_field",
     "river_view": "river",
     "slice_view": "slice",
@@ -49,10 +53,12 @@ _HOME = {
     "switch": "commitment",
     "view_replay": "replay",
     "walk_on_map": "map_walks",
+    "write_point_page": "point_page",
 }
 __all__ = [
     "Atlas",
     "NearestReading",
+    "PointPage",
     "RadicalReading",
     "View",
     "Walks",
@@ -65,6 +71,7 @@ __all__ = [
     "hill_view",
     "load_atlas",
     "load_walks",
+    "page_of_points",
     "point_field_view",
     "river_view",
     "slice_view",
@@ -72,6 +79,7 @@ __all__ = [
     "switch",
     "view_replay",
     "walk_on_map",
+    "write_point_page",
 ]
 
 
