@@ -136,7 +136,7 @@ def _box_means(pictures: NDArray[np.float32], boxes: int) -> NDArray[np.float32]
         edges = _edges(size, boxes)
         sides = np.diff(np.append(edges, size)).astype(np.float32)
         sums = np.add.reduceat(np.add.reduceat(pictures, edges, axis=1), edges, axis=2)
-        uneven: NDArray[np.float32] = sums / np.outer(sides, sides)[..., None]
+        uneven: NDArray[np.float32] = sums / (sides[:, None] * sides)[..., None]
         return uneven
     side = size // boxes
     means: NDArray[np.float32] = pictures.reshape(num, boxes, side, boxes, side, channels).mean(
