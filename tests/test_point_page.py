@@ -9,7 +9,8 @@ import torch
 from chromium import Chromium, chromium_program
 from command import run
 
-from imagespace.atlas.point_page import page_of_points, write_point_page
+from imagespace.atlas.point_page import write_point_page
+from imagespace.atlas.point_space import page_of_points
 from imagespace.checkpoints import ModelConfig, SamplingConfig, save_model
 from imagespace.diffusion.exact import ExactGaussian, ExactMixture
 from imagespace.diffusion.schedule import RectifiedFlow

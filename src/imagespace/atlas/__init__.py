@@ -6,7 +6,7 @@ map_walks and replay, drawn by map_views; page writes the page of page_data, atl
 
 Exact views, one a file: basins, slice, hill, forward, commitment, river and point_field. They stand
 on plane (a slice), ends (where walks end) and reading (what stands there), and draw with canvas.
-point_page makes of the last two the page of a model of points. Pages are written by single_file.
+point_space measures for points what point_page shows. Pages are written by single_file.
 """
 
 from importlib import import_module
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from imagespace.atlas.hill import hill_view
     from imagespace.atlas.map_walks import Walks, load_walks, walk_on_map
     from imagespace.atlas.point_field import point_field_view
-    from imagespace.atlas.point_page import PointPage, page_of_points, write_point_page
+    from imagespace.atlas.point_page import PointPage, write_point_page
+    from imagespace.atlas.point_space import page_of_points
     from imagespace.atlas.reading import NearestReading, RadicalReading
     from imagespace.atlas.replay import view_replay
     from imagespace.atlas.river import river_view
@@ -45,7 +46,7 @@ _HOME = {
     "hill_view": "hill",
     "load_atlas": "atlas",
     "load_walks": "map_walks",
-    "page_of_points": "point_page",
+    "page_of_points": "point_space",
     "point_field_view": "point_field",
     "river_view": "river",
     "slice_view": "slice",

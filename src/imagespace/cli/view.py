@@ -296,7 +296,8 @@ def points(
         )
     denoiser = loaded.prompted()
     if target.suffix.lower() == PAGE_SUFFIX:
-        from imagespace.atlas.point_page import page_of_points, write_point_page
+        from imagespace.atlas.point_page import write_point_page
+        from imagespace.atlas.point_space import page_of_points
 
         title = f"The space of {Path(model).resolve().name if data is None else Path(data).stem}"
         with progress_bar("times") as report:

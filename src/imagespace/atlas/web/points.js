@@ -63,7 +63,8 @@ class PointMap extends Viewport {
     const find = (id) => document.getElementById(id);
     find('title').textContent = data.title;
     const parts = [`${walks.num} walks of ${walks.numSteps - 1} steps`];
-    if (data.points.num) parts.push(`${data.points.num.toLocaleString('en-GB')} data points`);
+    const [num, all] = [data.points.num, data.numPoints].map((n) => n.toLocaleString('en-GB'));
+    if (data.numPoints) parts.push(`${num === all ? num : `${num} of ${all}`} data points`);
     find('summary').textContent = parts.join(' · ');
     this.writeScores(data.scores);
     this.listen({ belief: true });
