@@ -55,8 +55,8 @@ class PointPage:
 
     `flow` and `noise` [N, T, 2] are where N walks stand at falling `times` [T], both from the same
     starts (on a line the quantiles of the noise): along the flow (Heun), and by the sampler with
-    noise (DDPM). `points` [M, 2] are true ones, of `num_points`. `is_line` says that x is time, from
-    1 at 0 to 0 at `width`.
+    noise (DDPM). `points` [M, 2] are true ones, of `num_points`. `is_line`: x is time, from 1 at 0
+    to 0 at `width`.
 
     `scores` tells what the page is worth, in the words that a reader sees; `numbers` are plain.
     """

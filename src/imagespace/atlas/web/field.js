@@ -48,7 +48,7 @@ function drawArrows(context, camera, first, second, share, long, isLine) {
     }
   }
   context.lineWidth = 1.2 * dpr;
-  context.lineCap = 'round';
+  context.lineCap = 'butt';
   context.strokeStyle = arrowInk(context, camera, first.extent, isLine);
   context.stroke(path);
 }

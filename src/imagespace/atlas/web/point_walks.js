@@ -68,16 +68,19 @@ class PointWalks {
   }
 
   draw(context, camera) {
-    context.lineCap = 'round';
-    context.lineJoin = 'round';
+    context.lineCap = 'butt'; // of hundreds of strokes round ends would cost most
+    context.lineJoin = 'bevel';
     const isFollowed = this.chosen !== EVERY;
     this.drawTrails(context, camera, isFollowed ? 0.25 : 1);
     this.drawHeads(context, camera, isFollowed ? 0.4 : 1);
     if (this.hovered !== EVERY && this.hovered !== this.chosen) {
       this.drawPath(context, camera, this.hovered, this.kind, 0.55);
     }
+    context.lineCap = 'round';
+    context.lineJoin = 'round';
     if (!isFollowed) return;
-    for (const kind of KINDS) if (kind !== this.kind) this.drawPath(context, camera, this.chosen, kind, 0.5);
+    const other = KINDS.find((kind) => kind !== this.kind);
+    this.drawPath(context, camera, this.chosen, other, 0.5);
     this.drawPath(context, camera, this.chosen, this.kind, 1);
   }
 
@@ -98,13 +101,9 @@ class PointWalks {
       for (let walk = 0; walk < this.num; walk++) {
         const start = walk * this.numSteps;
         context.moveTo(camera.toScreenX(x[start + from]), camera.toScreenY(y[start + from]));
-        for (let k = from + 1; k <= to; k++) {
-          context.lineTo(camera.toScreenX(x[start + k]), camera.toScreenY(y[start + k]));
-        }
-        if (part === 0) {
-          const [headX, headY] = this.head(walk);
-          context.lineTo(camera.toScreenX(headX), camera.toScreenY(headY));
-        }
+        // A few steps of the flow are nearly straight.
+        const end = part === 0 ? this.head(walk) : [x[start + to], y[start + to]];
+        context.lineTo(camera.toScreenX(end[0]), camera.toScreenY(end[1]));
       }
       const faint = strength * 0.62 * (1 - part / TRAIL_PARTS);
       context.strokeStyle = css(timeColour(this.share), faint);
@@ -135,20 +134,27 @@ class PointWalks {
     context.globalAlpha = 1;
   }
 
+  // One dot, drawn once and copied: four hundred circles would cost ten times as much.
   drawHeads(context, camera, strength) {
     const radius = 2.9 * camera.dpr;
-    const path = new Path2D();
-    for (let walk = 0; walk < this.num; walk++) {
-      const [mapX, mapY] = this.head(walk);
-      const [x, y] = [camera.toScreenX(mapX), camera.toScreenY(mapY)];
-      path.moveTo(x + radius, y);
-      path.arc(x, y, radius, 0, 7);
+    const reach = Math.ceil(radius + camera.dpr);
+    this.dot ??= document.createElement('canvas');
+    this.dot.width = 2 * reach;
+    this.dot.height = 2 * reach;
+    const pen = this.dot.getContext('2d');
+    const rim = radius + 0.8 * camera.dpr;
+    for (const [ink, size] of [[GROUND, rim], [timeColour(this.share), radius]]) {
+      pen.fillStyle = css(ink, size > radius ? 0.75 : 1);
+      pen.beginPath();
+      pen.arc(reach, reach, size, 0, 7);
+      pen.fill();
     }
-    context.lineWidth = 1.6 * camera.dpr;
-    context.strokeStyle = css(GROUND, 0.75 * strength);
-    context.stroke(path);
-    context.fillStyle = css(timeColour(this.share), strength);
-    context.fill(path);
+    context.globalAlpha = strength;
+    for (let walk = 0; walk < this.num; walk++) {
+      const [x, y] = this.head(walk);
+      context.drawImage(this.dot, camera.toScreenX(x) - reach, camera.toScreenY(y) - reach);
+    }
+    context.globalAlpha = 1;
   }
 
   // One whole walk: what is behind in the colours of its times, what is to come faint.
