@@ -65,9 +65,33 @@ def test_the_parts_of_a_picture_add_up_and_noise_is_mostly_finest_detail():
     assert np.allclose(parts.mean(axis=0), [1 / 64, 1 / 4 - 1 / 64, 3 / 4], atol=0.01)
 
 
-@pytest.mark.parametrize(("size", "boxes"), [(128, 16), (64, 16), (96, 16), (28, 14), (97, 97)])
-def test_boxes_divide_the_picture(size, boxes):
+@pytest.mark.parametrize(
+    ("size", "boxes"),
+    [(128, 16), (64, 16), (96, 16), (28, 14), (12, 12), (97, 16), (148, 16), (31, 31)],
+)
+def test_boxes_divide_the_picture_or_are_sixteen(size, boxes):
     assert boxes_a_side(size) == boxes
+
+
+def test_a_side_with_large_prime_factors_has_no_more_coordinates_than_another():
+    """Boxes of 6 and 7 pixels: the parts still add up, and distances are still no larger."""
+    random = np.random.default_rng(7)
+    pictures = random.normal(size=(6, 97, 97, 3)).astype(np.float32)
+    pictures[3:] = pictures[3:, :1] + 0.1 * pictures[3:]
+    vectors, lost = describe_grid(pictures)
+    assert vectors.shape == (6, 16 * 16 * 3)
+    whole = (pictures.astype(float) ** 2).mean(axis=(1, 2, 3))
+    assert np.allclose((vectors**2).sum(axis=1) + (lost**2).sum(axis=1), whole, rtol=1e-4)
+    near = ((vectors[:, None] - vectors[None]) ** 2).sum(axis=2)
+    near += ((lost[:, None] - lost[None]) ** 2).sum(axis=2)
+    true = ((pictures[:, None] - pictures[None]) ** 2).mean(axis=(2, 3, 4))
+    assert (near <= true * (1 + 1e-4) + 1e-6).all()
+    # A picture that is the same in each box loses nothing, and is as long as its vector.
+    even = np.repeat(np.arange(16), np.diff(np.append(np.arange(16) * 97 // 16, 97)))
+    flat = random.normal(size=(1, 16, 16, 3)).astype(np.float32)[:, even][:, :, even]
+    vectors, lost = describe_grid(flat)
+    assert np.abs(lost).max() < 1e-3
+    assert np.isclose((vectors**2).sum(), (flat**2).mean(), rtol=1e-5)
 
 
 def test_trustworthiness_is_that_of_scikit_learn():

@@ -6,7 +6,8 @@ map_walks and replay, drawn by map_views; page writes the page of page_data, atl
 
 Exact views, one a file: basins, slice, hill, forward, commitment, river and point_field. They stand
 on plane (a slice), ends (where walks end), reading (what stands there) and showing (latents as
-pictures), and draw with canvas.
+pictures), and draw with canvas. point_space measures for points what point_page shows. Pages are
+written by single_file.
 """
 
 from importlib import import_module
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from imagespace.atlas.hill import hill_view
     from imagespace.atlas.map_walks import Walks, load_walks, walk_on_map
     from imagespace.atlas.point_field import point_field_view
+    from imagespace.atlas.point_page import PointPage, write_point_page
+    from imagespace.atlas.point_space import page_of_points
     from imagespace.atlas.reading import NearestReading, RadicalReading
     from imagespace.atlas.replay import view_replay
     from imagespace.atlas.river import river_view
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Atlas": "atlas",
     "NearestReading": "reading",
+    "PointPage": "point_page",
     "RadicalReading": "reading",
     "ShownReading": "showing",
     "View": "view",
@@ -45,6 +49,7 @@ _HOME = {
     "hill_view": "hill",
     "load_atlas": "atlas",
     "load_walks": "map_walks",
+    "page_of_points": "point_space",
     "point_field_view": "point_field",
     "river_view": "river",
     "showing_of": "showing",
@@ -53,10 +58,12 @@ _HOME = {
     "switch": "commitment",
     "view_replay": "replay",
     "walk_on_map": "map_walks",
+    "write_point_page": "point_page",
 }
 __all__ = [
     "Atlas",
     "NearestReading",
+    "PointPage",
     "RadicalReading",
     "ShownReading",
     "View",
@@ -70,6 +77,7 @@ __all__ = [
     "hill_view",
     "load_atlas",
     "load_walks",
+    "page_of_points",
     "point_field_view",
     "river_view",
     "showing_of",
@@ -78,6 +86,7 @@ __all__ = [
     "switch",
     "view_replay",
     "walk_on_map",
+    "write_point_page",
 ]
 
 

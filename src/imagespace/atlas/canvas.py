@@ -36,7 +36,7 @@ def side_by_side(figure: Figure, widths: Sequence[float]) -> tuple[SubFigure, Su
 
 
 def say(figure: Figure, sentence: str) -> None:
-    """Writes the one sentence under a figure."""
+    """Writes the one sentence along the lower edge: where parts make room, they make it for it."""
     width = int(figure.get_figwidth() * 13)
     figure.supxlabel(textwrap.fill(sentence, width), fontsize=9.5, color=INK)
 

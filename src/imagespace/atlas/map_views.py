@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from imagespace.atlas.atlas import Atlas, check_label
-from imagespace.atlas.canvas import OKABE_ITO
+from imagespace.atlas.canvas import OKABE_ITO, say
 from imagespace.atlas.map_scores import SIDES
 from imagespace.atlas.view import View
 
@@ -229,12 +228,6 @@ def blank_map(atlas: Atlas) -> tuple[Figure, Axes]:
     frame_map(axis, atlas)
     draw_land(axis, atlas)
     return figure, axis
-
-
-def say(figure: Figure, said: str) -> None:
-    """The sentence of a view along its lower edge."""
-    line = round(13.5 * figure.get_figwidth())
-    figure.text(0.02, 0.008, fill(said, line), fontsize=8.5, color="#444444", va="bottom")
 
 
 def frame_map(axis: Axes, atlas: Atlas) -> None:

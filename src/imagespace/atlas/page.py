@@ -1,22 +1,19 @@
 """Writes the interactive map as one HTML file that asks the network for nothing."""
 
-import base64
-import hashlib
 import io
-import json
-import os
-import zlib
-from html import escape
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from imagespace.atlas.page_data import PageData, PageWalks
+from imagespace.atlas.single_file import (
+    deflated,
+    density_levels,
+    quantised,
+    write_single_file,
+)
 from imagespace.errors import UserError
 
 # The parts of the script, each one concept; they run as one function, in this order.
@@ -34,6 +31,7 @@ SCRIPTS = (
     "walks.js",
     "legend.js",
     "controls.js",
+    "viewport.js",
     "atlas.js",
 )
 WEBP_LIMIT_PX = 16383  # the longest side that the format has
@@ -43,7 +41,6 @@ SPRITES_BUDGET_BYTES = 5_500_000
 WALKS_BUDGET_BYTES = 1_500_000
 QUALITIES = (90, 80, 70, 60, 50, 40)
 TRIAL_SHARE = 0.05  # of the sheet, to see which quality fits
-UINT16_MAX = 65535
 
 
 def write_page(data: PageData, path: str | Path) -> Path:
@@ -56,39 +53,13 @@ def write_page(data: PageData, path: str | Path) -> Path:
 
     Errors: UserError for a sheet with a side above 16,383 px.
     """
-    path = Path(path)
     words, blocks = _packed(data)
-    blocks["words"] = _deflated(json.dumps(words).encode())
-    web = files("imagespace.atlas") / "web"
-    parts = [(web / name).read_text(encoding="utf-8") for name in SCRIPTS]
-    script = "(() => {\n'use strict';\n" + "\n".join(parts) + "\n})();\n"
-    style = (web / "atlas.css").read_text(encoding="utf-8")
-    page = Template((web / "atlas.html").read_text(encoding="utf-8")).substitute(
-        title=escape(data.title),
-        style=style,
-        style_hash=_policy_hash(style),
-        script=script,
-        script_hash=_policy_hash(script),
-        data="\n".join(
-            f'<script type="text/plain" id="data-{name}">{_base64(block)}</script>'
-            for name, block in blocks.items()
-        ),
-    )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        # A lone surrogate in the title has no UTF-8; everywhere else JSON escapes it.
-        temporary.write_bytes(page.encode("utf-8", "replace"))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    return write_single_file(path, "atlas.html", SCRIPTS, data.title, words, blocks)
 
 
 def _packed(data: PageData) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The page's words and numbers, and its arrays and sheets by name."""
-    points, box = _quantised(data.positions)
-    # The square root spends the 256 levels where a map is: in its thin parts.
-    share = np.sqrt(data.density / max(float(data.density.max()), 1e-30))
+    points, box = quantised(data.positions)
     words: dict[str, Any] = {
         "title": data.title,
         "box": box,
@@ -102,14 +73,14 @@ def _packed(data: PageData) -> tuple[dict[str, Any], dict[str, bytes]]:
         "walks": None,
     }
     blocks = {
-        "positions": _deflated(points.tobytes()),
-        "clusters": _deflated(data.cluster_of.astype("<i4").tobytes()),
-        "density": _deflated(np.rint(255 * share).astype(np.uint8).tobytes()),
+        "positions": deflated(points.tobytes()),
+        "clusters": deflated(data.cluster_of.astype("<i4").tobytes()),
+        "density": density_levels(data.density),
         "sprites": _webp(data.sprites, SPRITES_BUDGET_BYTES),
     }
     if data.walks is not None:
         walks = data.walks
-        walk_points, walk_box = _quantised(walks.positions.reshape(-1, 2))
+        walk_points, walk_box = quantised(walks.positions.reshape(-1, 2))
         sheet, columns = _walk_sheet(walks)
         words["walks"] = {
             "box": walk_box,
@@ -119,21 +90,12 @@ def _packed(data: PageData) -> tuple[dict[str, Any], dict[str, bytes]]:
             "columns": columns,
         }
         blocks |= {
-            "walk-positions": _deflated(walk_points.tobytes()),
-            "walk-off-map": _deflated(walks.is_off_map.astype(np.uint8).tobytes()),
-            "walk-nearest": _deflated(walks.nearest.astype("<i4").tobytes()),
+            "walk-positions": deflated(walk_points.tobytes()),
+            "walk-off-map": deflated(walks.is_off_map.astype(np.uint8).tobytes()),
+            "walk-nearest": deflated(walks.nearest.astype("<i4").tobytes()),
             "walk-sprites": _webp(sheet, WALKS_BUDGET_BYTES),
         }
     return words, blocks
-
-
-def _quantised(positions: NDArray[np.float32]) -> tuple[NDArray[np.uint16], list[float]]:
-    """[M, 2] as uint16, with the box [x_min, y_min, x_span, y_span] that they are shares of."""
-    exact = positions.astype(np.float64)
-    low = exact.min(axis=0)
-    span = exact.max(axis=0) - low
-    share = (exact - low) / np.where(span > 0, span, 1)
-    return np.rint(UINT16_MAX * share).astype("<u2"), [*low.tolist(), *span.tolist()]
 
 
 def _walk_sheet(walks: PageWalks) -> tuple[Image.Image, int]:
@@ -171,15 +133,3 @@ def _saved(image: Image.Image, **options: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", method=3, **options)
     return buffer.getvalue()
-
-
-def _deflated(block: bytes) -> bytes:
-    return zlib.compress(block, 9)
-
-
-def _base64(block: bytes) -> str:
-    return base64.b64encode(block).decode()
-
-
-def _policy_hash(text: str) -> str:
-    return "sha256-" + _base64(hashlib.sha256(text.encode()).digest())

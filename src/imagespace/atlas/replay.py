@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from imagespace.atlas.atlas import Atlas
-from imagespace.atlas.canvas import frame
+from imagespace.atlas.canvas import frame, say
 from imagespace.atlas.latents import channels_last
-from imagespace.atlas.map_views import COLOURS, OTHER, TIMES, blank_map, say
+from imagespace.atlas.map_views import COLOURS, OTHER, TIMES, blank_map
 from imagespace.atlas.view import View
 from imagespace.evaluation.curves import replay
 from imagespace.evaluation.subject import Subject

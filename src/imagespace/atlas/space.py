@@ -124,14 +124,18 @@ def describe_grid(
 
     A picture is its box means, plus 2 x 2 means less those, plus the finest detail: orthogonal to
     each other. Boxes of an odd side have one kind of detail, which counts as the finest; a grid
-    of at most 16 x 16 latents is its own boxes, and loses none.
+    of at most 16 x 16 latents is its own boxes, and loses none. A mean counts by the root of its
+    box's share of the picture, as boxes may differ by a line of pixels.
     """
     num, size = pictures.shape[:2]
     boxes = boxes_a_side(size)
     means = _box_means(pictures, boxes)
+    if size % boxes:
+        sides = np.diff(np.append(_edges(size, boxes), size)) * (boxes / size)
+        means *= np.sqrt(np.outer(sides, sides)).astype(np.float32)[..., None]
     vectors = means.reshape(num, -1) / np.float32(means[0].size ** 0.5)
     powers = [_power(means)]
-    if (size // boxes) % 2 == 0:
+    if size % (2 * boxes) == 0:
         powers.append(_power(_box_means(pictures, size // 2)))
     else:
         powers.append(powers[0])
@@ -140,8 +144,20 @@ def describe_grid(
     return vectors, lost
 
 
+def _edges(size: int, boxes: int) -> NDArray[np.int64]:
+    """Where boxes begin whose sides differ by a pixel at most."""
+    edges: NDArray[np.int64] = np.arange(boxes) * size // boxes
+    return edges
+
+
 def _box_means(pictures: NDArray[np.float32], boxes: int) -> NDArray[np.float32]:
     num, size, _, channels = pictures.shape
+    if size % boxes:
+        edges = _edges(size, boxes)
+        sides = np.diff(np.append(edges, size)).astype(np.float32)
+        sums = np.add.reduceat(np.add.reduceat(pictures, edges, axis=1), edges, axis=2)
+        uneven: NDArray[np.float32] = sums / (sides[:, None] * sides)[..., None]
+        return uneven
     side = size // boxes
     means: NDArray[np.float32] = pictures.reshape(num, boxes, side, boxes, side, channels).mean(
         axis=(2, 4)
@@ -156,9 +172,15 @@ def _power(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def boxes_a_side(size_px: int) -> int:
-    """The divisor of the size that is nearest to 16, at least 8 where there is one."""
-    divisors = [d for d in range(min(8, size_px), size_px + 1) if size_px % d == 0]
-    return min(divisors, key=lambda d: abs(d - BOXES_A_SIDE))
+    """The divisor of the size that is nearest to 16, from 8 to 32; where there is none, 16.
+
+    A side of 97 pixels, a prime, has no other divisor than itself: its 9,409 pixels (28,227 in
+    colour) would be the vector, whose principal components take minutes and gigabytes.
+    """
+    if size_px <= BOXES_A_SIDE:
+        return size_px
+    divisors = [d for d in range(8, 2 * BOXES_A_SIDE + 1) if size_px % d == 0]
+    return min(divisors or [BOXES_A_SIDE], key=lambda d: abs(d - BOXES_A_SIDE))
 
 
 def describe_features(

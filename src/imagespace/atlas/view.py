@@ -64,10 +64,9 @@ class View:
         )
 
 
-def check_view_name(path: Path) -> None:
-    """UserError unless a file of this name can hold a figure or a film."""
-    suffixes = FIGURE_SUFFIXES + FILM_SUFFIXES
+def check_view_name(path: Path, also: tuple[str, ...] = ()) -> None:
+    """UserError unless a file of this name can hold a figure or a film, or is named as `also`."""
+    suffixes = FIGURE_SUFFIXES + FILM_SUFFIXES + also
     if path.suffix.lower() not in suffixes:
-        raise UserError(
-            str(path), "must be a figure or a film", f"Name it with {', '.join(suffixes)}"
-        )
+        what = "must be a figure or a film" + (" or a page" if also else "")
+        raise UserError(str(path), what, f"Name it with {', '.join(suffixes)}")

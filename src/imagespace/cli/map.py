@@ -125,6 +125,12 @@ class _Work:
 
             with stage("loading the model"):
                 self._model = load(self.name)
+            if len(self._model.config.network.sample_shape) != 3:
+                raise UserError(
+                    self.name,
+                    "draws points: the whole of their space can be seen without a map",
+                    f"Use: imagespace view points {self.name} --out points.html",
+                )
         return self._model
 
     @property

@@ -41,6 +41,7 @@ AT = Annotated[float, typer.Option(help="Time: above 0 (clean) to 1 (noise).")]
 SEED = Annotated[int, typer.Option(help="Of the noise.")]
 GUIDANCE = Annotated[float, typer.Option(help="Pull of the prompt; 1 is off.")]
 
+PAGE_SUFFIX = ".html"
 THREE = ("fish", "tree", "horse")
 FILM_TIMES = (0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4, 0.35, 0.3)
 
@@ -268,12 +269,15 @@ def points(
     grid: Annotated[int, typer.Option(help="Points a side, in the plane.")] = 61,
     steps: Annotated[int, typer.Option(help="Of each walk.")] = 100,
     seed: SEED = 0,
-    out: OUT = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help=".html for the page that plays; .png, .svg, .pdf; .webp, .gif."),
+    ] = None,
     numbers: NUMBERS = None,
     overwrite: OVERWRITE = False,
 ) -> None:
     """The whole space of a model of points: density, field and paths, on a line or in the plane."""
-    target = _target(out, "points", overwrite, numbers)
+    target = _target(out, "points", overwrite, numbers, also=(PAGE_SUFFIX,))
     _check_steps(steps)
     if grid < 11:
         raise UserError(f"--grid {grid}", "must be at least 11", "Use 61")
@@ -300,6 +304,16 @@ def points(
             "Name what it was trained on",
         )
     denoiser = loaded.prompted()
+    if target.suffix.lower() == PAGE_SUFFIX:
+        from imagespace.atlas.point_page import write_point_page
+        from imagespace.atlas.point_space import page_of_points
+
+        title = f"The space of {Path(model).resolve().name if data is None else Path(data).stem}"
+        with progress_bar("times") as report:
+            page = page_of_points(denoiser, shape[0], true, title, grid, steps, seed, report)
+        write_point_page(page, target)
+        _tell(page.numbers, target, numbers)
+        return
     film = _is_film(target)
     with progress_bar("times") as report:
         if shape[0] == 1:
@@ -309,13 +323,22 @@ def points(
     _finish(view, target, numbers)
 
 
-def _target(out: Path | None, kind: str, overwrite: bool, numbers: Path | None) -> Path:
-    """The file to write; its name and place are checked before any work."""
+def _target(
+    out: Path | None,
+    kind: str,
+    overwrite: bool,
+    numbers: Path | None,
+    also: tuple[str, ...] = (),
+) -> Path:
+    """The file to write; its name and place are checked before any work.
+
+    `also` are suffixes that this view can take besides those of figures and films.
+    """
     check_extra("view", "atlas", "matplotlib", "scipy")
     from imagespace.atlas.view import check_view_name
 
     target = out or free_name(Path(), f"view {kind}", ".png")
-    check_view_name(target)
+    check_view_name(target, also)
     check_out_file(target, overwrite)
     if numbers is not None:
         if numbers.suffix.lower() != ".json":
@@ -380,10 +403,14 @@ def _reading(model: "Model", pictures: tuple[str, str, str] | None, data: Path |
 
 def _finish(view: "View", target: Path, numbers: Path | None) -> None:
     view.save(target)
+    _tell(view.numbers, target, numbers)
+
+
+def _tell(found: Mapping[str, Any], target: Path, numbers: Path | None) -> None:
     if numbers is not None:
-        numbers.write_text(json.dumps(dict(view.numbers), indent=1) + "\n", encoding="utf-8")
+        numbers.write_text(json.dumps(dict(found), indent=1) + "\n", encoding="utf-8")
         print(numbers)
-    for line in _lines(view.numbers):
+    for line in _lines(found):
         print(line)
     print(target)
 

@@ -1,10 +1,7 @@
 // The page: puts the parts together and draws a frame whenever one of them has changed.
 
-const LARGEST_DPR = 2; // beyond it, more pixels cost more than they show
 const STILL_AFTER_MS = 130; // the map is drawn sharp when it has not moved for so long
 const NAMES_UNTIL = 30; // times the whole map; closer, a cluster is larger than the screen
-const NARROW_PX = 720; // the width below which panels come up from the lower edge, one at a time
-const reducedMotion = window.matchMedia('(prefers-reduced-motion: reduce)');
 
 // All but the outermost 0.5 % on each side: a few strays should not make the whole map small.
 function middleRange(values) {
@@ -13,11 +10,10 @@ function middleRange(values) {
   return [sorted[cut], sorted[sorted.length - 1 - cut]];
 }
 
-class Atlas {
+class Atlas extends Viewport {
   constructor(data) {
+    super();
     this.data = data;
-    this.map = document.getElementById('map');
-    this.camera = new Camera();
     const { points } = data;
     const [left, right] = middleRange(points.x);
     const [low, high] = middleRange(points.y);
@@ -43,9 +39,6 @@ class Atlas {
     this.legend = new Legend(data, styles, bySize, sizes, () => this.relight());
     this.found = null;
     this.foundAt = -1;
-    this.flight = null;
-    this.lastMove = -Infinity;
-    this.isRequested = false;
     this.writeWords();
     if (data.walks) {
       this.walks = new Walks(data.walks, points);
@@ -65,77 +58,32 @@ class Atlas {
     if (data.clusterNames.length) parts.push(`${data.clusterNames.length} clusters`);
     if (data.walks) parts.push(`${data.walks.num} walks`);
     document.getElementById('summary').textContent = parts.join(' · ');
-    const scores = document.getElementById('scores');
-    for (const [name, value] of data.scores) {
-      const entry = document.createElement('div');
-      const term = document.createElement('dt');
-      const told = document.createElement('dd');
-      term.textContent = name;
-      told.textContent = value;
-      entry.append(term, told);
-      scores.append(entry);
-    }
+    this.writeScores(data.scores);
   }
 
-  get isNarrow() { return window.innerWidth < NARROW_PX; }
-
   connect() {
-    this.controls = new Controls(this.map, this);
-    const find = (id) => document.getElementById(id);
-    find('closer').addEventListener('click', () => this.zoomStep(1.8));
-    find('farther').addEventListener('click', () => this.zoomStep(1 / 1.8));
-    find('home').addEventListener('click', () => this.goHome());
-    const query = find('query');
+    this.listen({ clusters: true, walks: Boolean(this.walks), belief: true });
+    const query = document.getElementById('query');
     query.addEventListener('input', () => this.look(query.value));
     query.addEventListener('keydown', (event) => {
       if (event.key === 'Enter') this.flyToNext(event.shiftKey ? -1 : 1);
     });
-    this.buttons = [...document.querySelectorAll('nav button')];
-    const isThere = { clusters: true, walks: Boolean(this.walks), belief: true };
-    for (const button of this.buttons) {
-      button.hidden = !isThere[button.dataset.panel];
-      button.addEventListener('click', () => {
-        this.setPanel(button.dataset.panel, button.getAttribute('aria-expanded') !== 'true');
-      });
-    }
     if (!this.isNarrow) this.setPanel('clusters', true);
-    reducedMotion.addEventListener('change', () => this.invalidate());
-    window.addEventListener('resize', () => this.resize());
     this.resize();
     Object.assign(this.camera, this.homeView());
   }
 
-  setPanel(name, isOpen) {
-    for (const button of this.buttons) {
-      const own = button.dataset.panel === name;
-      // Narrow screens have room for one panel.
-      if (!own && !(isOpen && this.isNarrow)) continue;
-      button.setAttribute('aria-expanded', String(own && isOpen));
-      document.getElementById(button.dataset.panel).hidden = !(own && isOpen);
-    }
-    if (this.walks) {
-      this.walks.isOpen = !document.getElementById('walks').hidden;
-      if (!this.walks.isOpen) this.walks.isPlaying = false;
-      if (this.scene.isQuiet !== this.walks.isOpen) this.ground.isDirty = true;
-      this.scene.isQuiet = this.walks.isOpen;
-    }
-    this.invalidate();
+  panelsChanged() {
+    if (!this.walks) return;
+    this.walks.isOpen = !document.getElementById('walks').hidden;
+    if (!this.walks.isOpen) this.walks.isPlaying = false;
+    if (this.scene.isQuiet !== this.walks.isOpen) this.ground.isDirty = true;
+    this.scene.isQuiet = this.walks.isOpen;
   }
 
-  resize() {
-    const { camera } = this;
-    const wasHome = camera.width === 1 || this.isHome;
-    camera.dpr = Math.min(LARGEST_DPR, window.devicePixelRatio || 1);
-    camera.width = Math.round(window.innerWidth * camera.dpr);
-    camera.height = Math.round(window.innerHeight * camera.dpr);
-    const home = this.homeView();
+  resized(home) {
     this.scene.homeScale = home.scale;
-    if (wasHome) {
-      Object.assign(camera, home);
-      this.isHome = true;
-    }
     this.ground.isDirty = true;
-    this.invalidate();
   }
 
   // What panels leave free, in device pixels.
@@ -151,59 +99,9 @@ class Atlas {
 
   homeView() { return this.camera.showing(this.box, this.inset()); }
 
-  // --- moving -----------------------------------------------------------------------------
-
-  moved() {
-    this.isHome = false;
-    this.lastMove = performance.now();
-    this.invalidate();
-  }
-
-  pan(dx, dy) {
-    this.flight = null;
-    this.camera.pan(dx * this.camera.dpr, dy * this.camera.dpr);
-    this.moved();
-  }
-
   bounded(scale) {
     const greatest = Math.max(this.scene.maxScale(this.camera.dpr), this.scene.homeScale * 8);
     return Math.max(this.scene.homeScale * 0.5, Math.min(greatest, scale));
-  }
-
-  zoomAt(clientX, clientY, factor, isSmooth) {
-    const { camera } = this;
-    const scale = this.bounded(camera.scale * factor);
-    const [x, y] = [clientX * camera.dpr, clientY * camera.dpr];
-    if (isSmooth) {
-      const target = Object.assign(new Camera(), camera);
-      target.zoomAt(x, y, scale / camera.scale);
-      this.fly({ x: target.x, y: target.y, scale }, 220);
-      return;
-    }
-    this.flight = null;
-    camera.zoomAt(x, y, scale / camera.scale);
-    this.moved();
-  }
-
-  zoomStep(factor) {
-    this.zoomAt(window.innerWidth / 2, window.innerHeight / 2, factor, true);
-  }
-
-  glide(dx, dy) {
-    const { camera } = this;
-    const { x, y, scale } = this.flight?.target ?? camera;
-    const [wayX, wayY] = [(dx * camera.dpr) / scale, (dy * camera.dpr) / scale];
-    this.fly({ x: x - wayX, y: y + wayY, scale }, 160);
-  }
-
-  goHome() {
-    this.fly(this.homeView(), 500);
-    this.isHome = true;
-  }
-
-  fly(target, durationMs) {
-    this.flight = new Flight(this.camera, target, reducedMotion.matches ? 0 : durationMs);
-    this.moved();
   }
 
   flyTo(row) {
@@ -316,12 +214,6 @@ class Atlas {
   }
 
   // --- drawing ----------------------------------------------------------------------------
-
-  invalidate() {
-    if (this.isRequested) return;
-    this.isRequested = true;
-    requestAnimationFrame((now) => this.frame(now));
-  }
 
   frame(now) {
     this.isRequested = false;

@@ -89,7 +89,7 @@ class Controls {
     } else if (event.key === '+' || event.key === '=') atlas.zoomStep(1.5);
     else if (event.key === '-' || event.key === '_') atlas.zoomStep(1 / 1.5);
     else if (event.key === '0') atlas.goHome();
-    else if (event.key === '/') document.getElementById('query').focus();
+    else if (event.key === '/') document.getElementById('query')?.focus();
     else if (event.key === ' ') atlas.togglePlay();
     else if (event.key === 'Enter') atlas.pinMiddle();
     else return;

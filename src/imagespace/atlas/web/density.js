@@ -4,13 +4,13 @@ const SHADES = [[12, 16, 23], [19, 27, 40], [28, 41, 59], [41, 58, 80], [58, 78,
 const FINER = 4; // times the grid's resolution, for the smooth picture of it
 const CONTOURS = [0.16, 0.32, 0.5, 0.7, 0.86]; // of the root of the greatest density
 
-function shade(share) {
-  const place = Math.min(1, share) * (SHADES.length - 1);
-  const low = Math.min(SHADES.length - 2, Math.floor(place));
-  return SHADES[low].map((c, i) => c + (SHADES[low + 1][i] - c) * (place - low));
+function shade(share, shades) {
+  const place = Math.min(1, share) * (shades.length - 1);
+  const low = Math.min(shades.length - 2, Math.floor(place));
+  return shades[low].map((c, i) => c + (shades[low + 1][i] - c) * (place - low));
 }
 
-function densityPicture(levels, [lines, columns]) {
+function densityPicture(levels, [lines, columns], shades) {
   const canvas = document.createElement('canvas');
   canvas.width = columns;
   canvas.height = lines;
@@ -20,7 +20,7 @@ function densityPicture(levels, [lines, columns]) {
     for (let column = 0; column < columns; column++) {
       // The first line of the grid lies lowest, the first line of a picture highest.
       const share = levels[(lines - 1 - line) * columns + column] / 255;
-      image.data.set([...shade(share), 255], 4 * (line * columns + column));
+      image.data.set([...shade(share, shades), 255], 4 * (line * columns + column));
     }
   }
   context.putImageData(image, 0, 0);
@@ -66,9 +66,9 @@ function contourPath(levels, [lines, columns], [xMin, xMax, yMin, yMax], share) 
 }
 
 class Density {
-  constructor(data) {
+  constructor(data, shades = SHADES) {
     this.extent = data.extent;
-    this.picture = densityPicture(data.densityLevels, data.densityShape);
+    this.picture = densityPicture(data.densityLevels, data.densityShape, shades);
     this.contours = CONTOURS.map((share) => (
       contourPath(data.densityLevels, data.densityShape, data.extent, share)
     ));
