@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
-from imagespace.checkpoints import ModelConfig, NetworkConfig, SamplingConfig
+from imagespace.checkpoints import ModelConfig, SamplingConfig
 from imagespace.diffusion.objective import ObjectiveConfig
 from imagespace.errors import UserError
+from imagespace.networks.build import NetworkConfig
 from imagespace.networks.perceptron import PerceptronConfig
 from imagespace.networks.transformer import TransformerConfig
 from imagespace.training.config import RunConfig, TrainingConfig
