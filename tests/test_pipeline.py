@@ -91,7 +91,7 @@ def test_settings_that_make_no_sense(model, call, rule):
 
 
 def test_no_such_model(tmp_path):
-    with pytest.raises(UserError, match="Shipped: glyphs"):
+    with pytest.raises(UserError, match="Shipped: emoji, glyphs"):
         imagespace.load("glyfs")
     with pytest.raises(UserError, match="without a trained model"):
         imagespace.load(tmp_path)
