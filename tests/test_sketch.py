@@ -74,7 +74,7 @@ def test_a_sketch_is_the_mean_of_the_pictures_under_its_caption():
         found = sketch(pooled_text(words))
     # A batch of 256 strays from the mean of two pictures by a sixteenth of half their difference.
     torch.testing.assert_close(found, means, rtol=0, atol=0.06)
-    assert len(told) == 200
+    assert len(told) == 600
     assert not any(weight.requires_grad for weight in sketch.parameters())
 
 
@@ -140,8 +140,8 @@ def test_sketches_fit_every_size_of_the_network_and_of_latents():
     config = recipe("emoji", {"budget_images": 1, "budget_minutes": None})
     emoji_latents = AutoencoderConfig(num_channels=3, latent_channels=8)
     runs = {
-        "256 wide": (network_sized(config, 4), 16),
-        "384 wide": (network_sized(config, 6), 16),
+        "256 wide": (network_sized(config, 4), 32),
+        "384 wide": (network_sized(config, 6), 32),
         "8 x 8 latents, one a patch": (in_latents(config, emoji_latents, ""), 8),
     }
     for name, (run, side) in runs.items():

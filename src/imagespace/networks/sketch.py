@@ -24,9 +24,11 @@ class Sketch(nn.Module):
         self.hidden = nn.Linear(width, width)
         self.picture = nn.Linear(width, num_channels * side_px * side_px)
 
-    def forward(self, pooled: Tensor) -> Tensor:
-        hidden = F.silu(self.text_in(self.text_norm(pooled)))
-        pixels: Tensor = self.picture(F.silu(self.hidden(hidden)))
+    def forward(self, pooled: Tensor, dropout: float = 0.0) -> Tensor:
+        """`dropout` is the share of hidden values left out, while the weights are fitted."""
+        hidden = F.dropout(F.silu(self.text_in(self.text_norm(pooled))), dropout)
+        hidden = F.dropout(F.silu(self.hidden(hidden)), dropout)
+        pixels: Tensor = self.picture(hidden)
         return pixels.view(len(pooled), *self.shape)
 
 

@@ -1,5 +1,6 @@
 """Recipes: named functions that return a whole run configuration."""
 
+import math
 from collections.abc import Callable
 
 from imagespace.checkpoints import ModelConfig, SamplingConfig
@@ -88,15 +89,15 @@ def emoji(budget: Budget, seed: int) -> RunConfig:
 
 
 def sketched(network: NetworkConfig) -> TransformerConfig:
-    """The network with sketches of two values a side of each patch, or one where it has no two.
+    """The network with sketches of four values a side of each patch, or as many as it can have.
 
     A caption's things and style are seen in its sketch long before they are learnt from noise
     (docs/experiments.md).
     """
     assert isinstance(network, TransformerConfig)
-    num_values = 2 if network.patch_size_px % 2 == 0 else 1
+    num_values = math.gcd(4, network.patch_size_px)
     side = num_values * network.image_size_px // network.patch_size_px
-    return network.model_copy(update={"sketch_side_px": side})
+    return network.model_copy(update={"sketch_side_px": side, "sketch_width": 768})
 
 
 def varied(config: RunConfig, **chances: float | bool) -> RunConfig:
