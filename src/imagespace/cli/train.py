@@ -76,6 +76,12 @@ def train(
         float | None,
         typer.Option(help="Of --recipe autoencoder: weight of the divergence from N(0, 1)."),
     ] = None,
+    adversarial: Annotated[
+        float | None,
+        typer.Option(
+            help="Of --recipe autoencoder: how strongly a discriminator pulls, of all else."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random draw.")] = 0,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would happen, from three real steps.")
@@ -104,11 +110,21 @@ def train(
         from imagespace.recipes.autoencoder import AutoencoderOptions
 
         shape = AutoencoderOptions(
-            8 if downsampling is None else downsampling, latent_channels, kl or 0.0, size, fit
+            8 if downsampling is None else downsampling,
+            latent_channels,
+            kl or 0.0,
+            adversarial or 0.0,
+            size,
+            fit,
         )
         _train_autoencoder(Path(data), shape, budget, seed, out, dry_run)
         return
-    shapes = {"--downsampling": downsampling, "--latent-channels": latent_channels, "--kl": kl}
+    shapes = {
+        "--downsampling": downsampling,
+        "--latent-channels": latent_channels,
+        "--kl": kl,
+        "--adversarial": adversarial,
+    }
     if given := ", ".join(option for option, value in shapes.items() if value is not None):
         raise UserError(given, "is for an autoencoder", "Use --recipe autoencoder")
     training_data: TrainingData

@@ -6,12 +6,13 @@ from typing import get_args
 
 from imagespace.errors import UserError
 from imagespace.networks.autoencoder import AutoencoderConfig
+from imagespace.networks.discriminator import PATCH_PX
 from imagespace.pictures.decoding import FITS
 from imagespace.pictures.inspection import inspect_some
 from imagespace.pictures.layouts.recognise import find_pictures
 from imagespace.recipes.folder import SIZES_PX, size_of
 from imagespace.recipes.named import Budget
-from imagespace.training.config import AutoencoderRun, TrainingConfig
+from imagespace.training.config import AutoencoderRun, ReconstructionConfig, TrainingConfig
 
 DEFAULT_BUDGET: Budget = {"budget_minutes": 30.0}
 LATENT_CHANNELS = range(1, 65)
@@ -26,6 +27,7 @@ class AutoencoderOptions:
     downsampling: int = 8
     latent_channels: int | None = None
     kl: float = 0.0
+    adversarial: float = 0.0
     size: int | None = None
     fit: str = "pad"
 
@@ -53,6 +55,10 @@ def autoencoder_config(
         )
     if not 0 <= asked.kl <= 1:
         raise UserError(f"--kl {asked.kl:g}", "must be from 0 to 1", "Use 0, or about 1e-5")
+    if not 0 <= asked.adversarial <= 10:
+        raise UserError(
+            f"--adversarial {asked.adversarial:g}", "must be from 0 to 10", "Use 0, or about 0.5"
+        )
     if asked.fit not in FITS:
         raise UserError(
             f"--fit {asked.fit!r}", "there is no such fit", f"Use one of {', '.join(FITS)}"
@@ -74,6 +80,12 @@ def autoencoder_config(
             f"cannot be divided by the downsampling, {asked.downsampling}",
             f"Use {max(1, size // asked.downsampling) * asked.downsampling}",
         )
+    if asked.adversarial and size < _CROP_PX and size % PATCH_PX:
+        raise UserError(
+            f"--size {size}",
+            f"cannot be cut into the discriminator's patches of {PATCH_PX} px",
+            f"Use {max(1, size // PATCH_PX) * PATCH_PX}, or leave --adversarial out",
+        )
     if all(value is None for value in budget.values()):
         budget = DEFAULT_BUDGET
     shape = AutoencoderConfig(
@@ -88,7 +100,9 @@ def autoencoder_config(
         image_size_px=size,
         fit=asked.fit,  # type: ignore[arg-type]
         crop_px=_CROP_PX if size > _CROP_PX else None,
-        reconstruction={"kl_weight": asked.kl},  # type: ignore[arg-type]
+        reconstruction=ReconstructionConfig(
+            kl_weight=asked.kl, adversarial_weight=asked.adversarial
+        ),
         training=TrainingConfig(
             seed=seed,
             batch_size=32,

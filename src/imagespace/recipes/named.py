@@ -33,7 +33,7 @@ def glyphs(budget: Budget, seed: int) -> RunConfig:
         recipe="glyphs",
         model=ModelConfig(
             name="glyphs",
-            network=TransformerConfig.sized(6),
+            network=sketched(TransformerConfig.sized(6)),
             objective=ObjectiveConfig(logit_mean=0.6, logit_std=1.0),
             # Noise at every step mends what the step before got wrong (docs/experiments.md).
             sampling=SamplingConfig(sampler="ddpm", num_steps=28, guidance=3.0, time_shift=2.0),

@@ -8,7 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imagespace.networks.autoencoder import Autoencoder
+from imagespace.networks.discriminator import Discriminator
 from imagespace.randomness import generator
+from imagespace.training.adversarial import AdversarialAutoencoder, against, hinge
 from imagespace.training.config import AutoencoderRun
 from imagespace.training.loss import TrainingLoss
 
@@ -21,13 +23,22 @@ class ReconstructionLoss(TrainingLoss):
     With k > 0 the latents z are the means of posteriors of variance 1, whose divergence from
     N(0, 1) is |z|^2 / 2, and the decoder sees a draw from them: z + n, n ~ N(0, 1) (arXiv
     1312.6114, with the posterior's variance fixed: how large z grows beside it is learnt).
+
+    With an adversarial weight a > 0 a discriminator learns beside it to tell x_0 from x_hat. It
+    pulls every x_hat towards what it takes for real, a times as strongly as the rest of the loss
+    pulls it towards x_0 (the ratio of gradients of arXiv 2012.09841, section 3.2, at the picture).
     """
 
     def __init__(self, config: AutoencoderRun) -> None:
         self.config = config
+        self.discriminator: Discriminator | None = None
 
     def build_network(self) -> nn.Module:
-        return Autoencoder(self.config.autoencoder)
+        if not self.config.reconstruction.adversarial_weight:
+            return Autoencoder(self.config.autoencoder)
+        network = AdversarialAutoencoder(self.config.autoencoder)
+        self.discriminator = network.discriminator
+        return network
 
     def is_matrix(self, name: str, parameter: Tensor) -> bool:
         """Every convolution's kernel; the biases are AdamW's."""
@@ -49,6 +60,11 @@ class ReconstructionLoss(TrainingLoss):
         loss: Tensor = error.square().mean() + self.config.reconstruction.edge_weight * edges(error)
         if kl_weight:
             loss = loss + kl_weight * latents.float().square().mean() / 2
+        if self.discriminator is not None:
+            (pull,) = torch.autograd.grad(loss, x0_hat, retain_graph=True)
+            length = self.config.reconstruction.adversarial_weight * pull.float().norm()
+            copied = self.discriminator(against(x0_hat.float(), length))
+            loss = loss + hinge(self.discriminator(x_0), copied)
         return loss
 
     def _noise(self, x_0: Tensor, step: int) -> Tensor:
