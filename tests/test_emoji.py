@@ -213,6 +213,8 @@ def test_splits_follow_families_and_leave_flags_of_places_to_training() -> None:
     assert all(len(found) == 1 for found in splits.values())
     flags = {emoji.concept_split(concept) for concept in concepts if concept.is_flag_of_place}
     assert flags == {"train"}
+    shown = ("avocado", "panda", "banana", "cat", "house", "automobile", "green heart")
+    assert {family: splits[family] for family in shown} == {key: {"train"} for key in shown}
     others = [emoji.concept_split(concept) for concept in concepts if not concept.is_flag_of_place]
     for split in ("held_out", "validation"):
         assert 0.03 < others.count(split) / len(others) < 0.07

@@ -31,6 +31,8 @@ from imagespace.pictures.packages import package_folder
 from imagespace.pictures.split import HELD_OUT, TRAIN, draw_per_thousand, split_of
 
 PAIRS_PER_THOUSAND = 50
+# Families that the recipe's sample prompts name: of what was never seen, nothing would be shown.
+_SHOWN = frozenset(("avocado", "panda", "banana", "cat", "house", "automobile", "green heart"))
 HELD_OUT_CONCEPT, HELD_OUT_PAIR = "concept", "pair"
 _CHUNK = 16  # drawings handed to a process at once
 
@@ -158,9 +160,12 @@ def _ignore_interruption() -> None:
 def concept_split(concept: Concept) -> str:
     """The split of a concept in all styles, by its family's name alone.
 
-    Flags of places are always trained on as concepts: nobody can draw one from its country's name.
+    Always trained on are flags of places, which nobody can draw from a country's name, and what a
+    model is shown by.
     """
-    return TRAIN if concept.is_flag_of_place else split_of(concept.family)
+    if concept.is_flag_of_place or concept.family in _SHOWN:
+        return TRAIN
+    return split_of(concept.family)
 
 
 def _held_out_pairs(kept: Sequence[tuple[Style, Concept]]) -> frozenset[tuple[str, str]]:

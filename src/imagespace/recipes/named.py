@@ -71,7 +71,11 @@ def pictures(budget: Budget, seed: int) -> RunConfig:
 def emoji(budget: Budget, seed: int) -> RunConfig:
     """Emoji in several styles from names and keywords, 64 px in colour."""
     base = varied(pictures(budget, seed), geometry=0.5)
-    changes = {"sample_prompts": EMOJI_PROMPTS, "samples_per_prompt": 1}
+    changes = {
+        "sample_prompts": EMOJI_PROMPTS,
+        "samples_per_prompt": 1,
+        "matrix_learning_rate": 3e-3,
+    }
     return base.model_copy(
         update={
             "recipe": "emoji",
