@@ -1,6 +1,5 @@
 """A trained model: draws, walks, and answers where the good pictures lie from any point."""
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby
@@ -25,12 +24,12 @@ from imagespace.errors import UserError
 from imagespace.networks.autoencoder import Autoencoder
 from imagespace.networks.build import Network
 from imagespace.networks.perceptron import PerceptronConfig
+from imagespace.pipeline.checks import check_guidance, check_prompt
 from imagespace.pipeline.drawn import Pictures, to_pixels
 from imagespace.pipeline.prompted import PromptedDenoiser
 from imagespace.pipeline.redrawing import redrawn
 from imagespace.pipeline.settings import (
     PictureSettings,
-    PromptWarning,
     SamplingOptions,
     Term,
     sampling_config,
@@ -166,15 +165,15 @@ class Model:
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
         if not prompts:
             raise UserError("prompt", "there is none", 'Give at least one: "a fish"')
-        self._check_guidance(prompts, negative, weaker, merged.guidance)
+        check_guidance(self, negative, weaker, merged.guidance)
         further = [term.prompt for term in terms] + ([negative] if negative else [])
         without_words = start is not None and start.inverted_prompt == ""
         for text in dict.fromkeys([*prompts, *further]):
             if text or not without_words:  # found under no words, redrawn under none
-                self._check_prompt(text, truncate)
+                check_prompt(self, text, truncate)
         if start is not None and start.inverted_prompt is not None:
             if start.inverted_prompt:
-                self._check_prompt(start.inverted_prompt, truncate)
+                check_prompt(self, start.inverted_prompt, truncate)
             if any(sampling.get(key) is not None for key in ("sampler", "spacing", "eta")):
                 raise UserError(
                     "inverted prompt",
@@ -246,7 +245,7 @@ class Model:
         What a model of points draws by; `generate` is its like for pictures.
         """
         config = sampling_config(self.config.sampling, sampling)
-        self._check_guidance([""], "", None, config.guidance)
+        check_guidance(self, "", None, config.guidance)
         shape = (num, *self.config.network.sample_shape)
 
         def noise(index: int) -> Tensor:
@@ -412,7 +411,7 @@ class Model:
         if name == "prompt" and not prompt:
             raise UserError("prompt", "there is none to make a difference", "Give a prompt")
         if prompt:
-            self._check_prompt(prompt, truncate=False)
+            check_prompt(self, prompt, truncate=False)
 
     def likelihood(
         self,
@@ -435,7 +434,7 @@ class Model:
                 "Resize it, or name another model",
             )
         if prompt:
-            self._check_prompt(prompt, truncate=False)
+            check_prompt(self, prompt, truncate=False)
         random = generator(seed, "likelihood")
         s = self.schedule.time_at(torch.tensor(start_ratio))
         x_s = self.schedule.add_noise(x_0, torch.randn(x_0.shape, generator=random), s)
@@ -443,54 +442,6 @@ class Model:
         if x_0[0].numel() > 2:
             probes = random_signs((num_probes, *x_0.shape), random)
         return likelihood(self.denoiser([prompt] * len(x_0)), x_s, start_ratio, num_steps, probes)
-
-    def _check_prompt(self, text: str, truncate: bool) -> None:
-        if self.encoder is None:
-            if text:
-                raise UserError(
-                    f"prompt {text!r}", "this model was trained without text", "Leave it out"
-                )
-            return
-        check = self.encoder.check_prompt(text, self.config.network.max_text_tokens, truncate)
-        for message in check.warnings:
-            warnings.warn(message, PromptWarning, stacklevel=4)
-
-    def _check_guidance(
-        self, prompts: Sequence[str], negative: str, weaker: "Model | None", guidance: float
-    ) -> None:
-        if self.encoder is None and weaker is None and guidance != 1:
-            raise UserError(
-                f"guidance {guidance:g}",
-                "this model was trained without text: there is nothing to guide by",
-                "Use guidance 1, or a weaker model to guide away from",
-            )
-        if negative and weaker is not None:
-            raise UserError(
-                f"negative prompt {negative!r}",
-                "guidance goes away from it or from a weaker model, not both",
-                "Leave out one of them",
-            )
-        if (negative or weaker is not None) and guidance == 1:
-            what = f"negative prompt {negative!r}" if negative else f"weaker model {weaker.source}"  # type: ignore[union-attr]
-            raise UserError(
-                what, "acts through guidance, which is off at 1", "Raise the guidance to about 3"
-            )
-        if weaker is not None:
-            shapes = (self.config.network.sample_shape, weaker.config.network.sample_shape)
-            if shapes[0] != shapes[1] or self.config.objective.schedule != (
-                weaker.config.objective.schedule
-            ):
-                raise UserError(
-                    f"weaker model {weaker.source}",
-                    "draws another shape or on another schedule",
-                    "Name an earlier checkpoint of the same run",
-                )
-            if self.config.autoencoder_sha256 != weaker.config.autoencoder_sha256:
-                raise UserError(
-                    f"weaker model {weaker.source}",
-                    "works in another space: its autoencoder is not this model's",
-                    "Name an earlier checkpoint of the same run",
-                )
 
 
 def _in_parts(
