@@ -126,6 +126,7 @@ def run(config: RunConfig, pictures: PictureSet, out: Path) -> tuple[TrainingSta
     encoder = load_text_encoder()
     data = PictureData(config, pictures, encoder)
     state = prepare(config)
+    data.fit_first(state.network)
     averages = {name: PowerEMA(state.network, gamma) for name, gamma in EMA_EXPONENTS.items()}
     started, losses = time.monotonic(), []
     while (fraction := fraction_done(config.training, state.step, 0.0)) < 1:

@@ -6,10 +6,11 @@ from safetensors.torch import load_file
 
 from imagespace.errors import UserError
 from imagespace.networks.autoencoder import AutoencoderConfig
+from imagespace.networks.discriminator import Discriminator
 from imagespace.pictures.folder import read_folder
 from imagespace.pipeline import load_autoencoder_by_name
 from imagespace.recipes.autoencoder import AutoencoderOptions, autoencoder_config
-from imagespace.training.adversarial import against, hinge
+from imagespace.training.adversarial import contest, hinge
 from imagespace.training.autoencoder_data import AutoencoderData
 from imagespace.training.config import AutoencoderRun, ReconstructionConfig, TrainingConfig
 from imagespace.training.loop import TrainingState, train
@@ -42,16 +43,44 @@ def run_config(adversarial_weight: float, **training) -> AutoencoderRun:
     )
 
 
-def test_its_gradient_is_turned_round_and_of_the_given_length():
-    x = torch.tensor([[3.0, -1.0], [0.5, 2.0]], requires_grad=True)
-    seen = against(x, torch.tensor(0.5))
-    assert torch.equal(seen, x)
-    (2 * seen[0, 0] + seen[1, 1]).backward()  # of length sqrt(5)
-    expected = -0.5 / 5**0.5 * torch.tensor([[2.0, 0.0], [0.0, 1.0]])
-    torch.testing.assert_close(x.grad, expected)
+def test_it_pulls_uphill_with_the_given_length_however_sure_the_discriminator_is():
+    torch.manual_seed(0)
+    discriminator = Discriminator(1, 8)
+    x_0, copies = torch.randn(2, 2, 1, 16, 16)
+    for bias in (0.0, -5.0):  # at -5 the hinge itself has no gradient
+        torch.nn.init.constant_(discriminator.layers[-1].bias, bias)
+        x0_hat = copies.clone().requires_grad_()
+        loss = contest(discriminator, x_0, x0_hat, torch.tensor(0.5))
+        assert loss.item() == hinge(discriminator(x_0), discriminator(copies)).item()
+        loss.backward()
+        assert x0_hat.grad.norm().item() == pytest.approx(0.5, rel=1e-5)
+        with torch.no_grad():
+            moved = discriminator(copies - 0.01 * x0_hat.grad)
+            assert moved.mean() > discriminator(copies).mean()
 
 
-def test_a_patch_that_is_surely_told_costs_nothing():
+def test_the_discriminator_learns_from_the_hinge_alone():
+    torch.manual_seed(0)
+    discriminator = Discriminator(1, 8)
+    x_0, copies = torch.randn(2, 2, 1, 16, 16)
+    contest(discriminator, x_0, copies, torch.tensor(3.0)).backward()
+    found = [weight.grad.clone() for weight in discriminator.parameters()]
+    discriminator.zero_grad()
+    hinge(discriminator(x_0), discriminator(copies)).backward()
+    for gradient, weight in zip(found, discriminator.parameters(), strict=True):
+        torch.testing.assert_close(gradient, weight.grad)
+
+
+def test_a_logit_sees_32_px():
+    discriminator = Discriminator(1, 8)
+    torch.nn.init.normal_(discriminator.layers[2].second.weight)
+    x = torch.zeros(1, 1, 96, 96, requires_grad=True)
+    discriminator(x)[0, 0, 6, 6].backward()  # of the places from 48 to 56
+    seen = x.grad[0, 0].abs().sum(0).nonzero()
+    assert (seen.min().item(), seen.max().item()) == (36, 67)
+
+
+def test_a_place_that_is_surely_told_costs_nothing():
     assert hinge(torch.tensor([1.0, 3.0]), torch.tensor([-1.0, -2.0])) == 0
     # Means of (0.5, 0) and (2, 0).
     assert hinge(torch.tensor([0.5, 3.0]), torch.tensor([1.0, -2.0])).item() == 0.25 + 1.0
@@ -121,7 +150,7 @@ def test_an_impossible_weight_is_told(shapes_folder):
     with pytest.raises(UserError, match="--adversarial -1: must be from 0 to 10"):
         autoencoder_config(shapes_folder, AutoencoderOptions(adversarial=-1), budget, 0)
     odd = AutoencoderOptions(4, adversarial=0.5, size=20)
-    with pytest.raises(UserError, match=r"--size 20: .* patches of 8 px\. Use 16, or leave"):
+    with pytest.raises(UserError, match=r"--size 20: .* stride, 8\. Use 16, or leave"):
         autoencoder_config(shapes_folder, odd, budget, 0)
     asked = autoencoder_config(shapes_folder, AutoencoderOptions(adversarial=0.5), budget, 0)
     assert asked.reconstruction.adversarial_weight == 0.5

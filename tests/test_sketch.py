@@ -78,6 +78,34 @@ def test_a_sketch_is_the_mean_of_the_pictures_under_its_caption():
     assert not any(weight.requires_grad for weight in sketch.parameters())
 
 
+def test_dropout_leaves_the_mean_of_the_last_layer_and_nothing_out_of_a_fitted_sketch():
+    torch.manual_seed(0)
+    sketch, text = Sketch(16, 64, 3, 2), torch.randn(1, 16)
+    with torch.no_grad():
+        assert torch.equal(sketch(text), sketch(text))
+        torch.nn.init.zeros_(sketch.hidden.weight)  # so that only the second dropout acts
+        torch.nn.init.ones_(sketch.hidden.bias)
+        kept = sketch(text.expand(20_000, -1), 0.5)
+        torch.testing.assert_close(kept.mean(dim=0), sketch(text)[0], atol=0.02, rtol=0)
+        assert kept.std(dim=0).min() > 0.1
+
+
+def test_a_fit_repeats_itself_and_leaves_the_global_generator_alone():
+    def batch(rows: np.ndarray, drawn: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.rand(len(rows), 1, 4, 4, generator=drawn), torch.ones(len(rows), 1, 8)
+
+    fitted = []
+    for seed in (1, 2):
+        torch.manual_seed(0)
+        sketch = Sketch(8, 16, 1, 2)
+        torch.manual_seed(seed)
+        before = torch.random.get_rng_state()
+        fit_sketch(sketch, np.arange(9), batch, TrainingConfig(budget_images=1000))
+        assert torch.equal(torch.random.get_rng_state(), before)
+        fitted.append(sketch.picture.weight)
+    assert torch.equal(*fitted)
+
+
 def test_a_small_budget_has_a_short_fit():
     told = []
 

@@ -79,7 +79,7 @@ def train(
     adversarial: Annotated[
         float | None,
         typer.Option(
-            help="Of --recipe autoencoder: how strongly a discriminator pulls, of all else."
+            help="Of --recipe autoencoder: a discriminator's pull, as a multiple of the rest's."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random draw.")] = 0,
@@ -251,7 +251,11 @@ def _dry_run(config: "RunConfig | AutoencoderRun", data: "Task") -> None:
     training = config.training
     rate = training.batch_size / step_s
     memory_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    parameters = sum(p.numel() for p in state.network.parameters())
+    parameters = sum(
+        weight.numel()
+        for name, weight in state.network.named_parameters()
+        if not name.startswith("discriminator.")  # which no finished file keeps
+    )
     print(f"parameters      {parameters:,}")
     print(f"arithmetic      {str(state.dtype).removeprefix('torch.')}")
     print(f"peak memory     {memory_gb:.2f} GB")

@@ -1,16 +1,16 @@
-"""Tells pictures from an autoencoder's copies of them, patch by patch."""
+"""Tells pictures from an autoencoder's copies of them, place by place."""
 
 from torch import Tensor, nn
 
 from imagespace.networks.autoencoder import ResidualBlock
 
-PATCH_PX = 8  # side of the patch that a logit is of, which must divide that of the pictures
+STRIDE_PX = 8  # between the places of two logits; divides the side of the pictures
 
 
 class Discriminator(nn.Module):
-    """Pictures [B, C, H, W] -> logits [B, 1, H/8, W/8], high where a patch looks real.
+    """Pictures [B, C, H, W] -> logits [B, 1, H/8, W/8], high where a place looks real.
 
-    Small patches, since what copies lack is local: grain and sharp edges (arXiv 1611.07004).
+    Each sees 32 px, since what copies lack is local: grain and sharp edges (arXiv 1611.07004).
     """
 
     def __init__(self, num_channels: int, width: int) -> None:
@@ -21,7 +21,6 @@ class Discriminator(nn.Module):
             ResidualBlock(width),
             nn.PixelUnshuffle(2),
             nn.Conv2d(4 * width, 2 * width, 1),
-            ResidualBlock(2 * width),
             nn.SiLU(),
             nn.Conv2d(2 * width, 1, 1),
         )

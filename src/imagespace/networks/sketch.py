@@ -2,7 +2,7 @@
 
 A perceptron from the pooled text to E[x_0 | text] at few pixels. It runs once a picture and not
 once a token, so that its weights cost a hundredth of the transformer's, and what a caption looks
-like on the whole is learnt in a minute instead of from the highest noise levels in hours
+like on the whole is learnt in minutes instead of from the highest noise levels in hours
 (docs/experiments.md). The network reads the sketch beside x_t and is free to depart from it.
 """
 

@@ -31,7 +31,7 @@ from imagespace.pictures.packages import package_folder
 from imagespace.pictures.split import HELD_OUT, TRAIN, draw_per_thousand, split_of
 
 PAIRS_PER_THOUSAND = 50
-# Families that the recipe's sample prompts name: of what was never seen, nothing would be shown.
+# Families that the recipe's sample prompts name: a sheet of what was never seen shows nothing.
 _SHOWN = frozenset(("avocado", "panda", "banana", "cat", "house", "automobile", "green heart"))
 HELD_OUT_CONCEPT, HELD_OUT_PAIR = "concept", "pair"
 _CHUNK = 16  # drawings handed to a process at once
@@ -160,8 +160,8 @@ def _ignore_interruption() -> None:
 def concept_split(concept: Concept) -> str:
     """The split of a concept in all styles, by its family's name alone.
 
-    Always trained on are flags of places, which nobody can draw from a country's name, and what a
-    model is shown by.
+    Always trained on are flags of places, which nobody can draw from a country's name, and the
+    concepts of the recipe's sample prompts.
     """
     if concept.is_flag_of_place or concept.family in _SHOWN:
         return TRAIN

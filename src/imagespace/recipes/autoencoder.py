@@ -6,7 +6,7 @@ from typing import get_args
 
 from imagespace.errors import UserError
 from imagespace.networks.autoencoder import AutoencoderConfig
-from imagespace.networks.discriminator import PATCH_PX
+from imagespace.networks.discriminator import STRIDE_PX
 from imagespace.pictures.decoding import FITS
 from imagespace.pictures.inspection import inspect_some
 from imagespace.pictures.layouts.recognise import find_pictures
@@ -57,7 +57,7 @@ def autoencoder_config(
         raise UserError(f"--kl {asked.kl:g}", "must be from 0 to 1", "Use 0, or about 1e-5")
     if not 0 <= asked.adversarial <= 10:
         raise UserError(
-            f"--adversarial {asked.adversarial:g}", "must be from 0 to 10", "Use 0, or about 0.5"
+            f"--adversarial {asked.adversarial:g}", "must be from 0 to 10", "Use 0, or about 1"
         )
     if asked.fit not in FITS:
         raise UserError(
@@ -80,11 +80,11 @@ def autoencoder_config(
             f"cannot be divided by the downsampling, {asked.downsampling}",
             f"Use {max(1, size // asked.downsampling) * asked.downsampling}",
         )
-    if asked.adversarial and size < _CROP_PX and size % PATCH_PX:
+    if asked.adversarial and size < _CROP_PX and size % STRIDE_PX:
         raise UserError(
             f"--size {size}",
-            f"cannot be cut into the discriminator's patches of {PATCH_PX} px",
-            f"Use {max(1, size // PATCH_PX) * PATCH_PX}, or leave --adversarial out",
+            f"cannot be divided by the discriminator's stride, {STRIDE_PX}",
+            f"Use {max(1, size // STRIDE_PX) * STRIDE_PX}, or leave --adversarial out",
         )
     if all(value is None for value in budget.values()):
         budget = DEFAULT_BUDGET

@@ -33,7 +33,7 @@ def glyphs(budget: Budget, seed: int) -> RunConfig:
         recipe="glyphs",
         model=ModelConfig(
             name="glyphs",
-            network=sketched(TransformerConfig.sized(6)),
+            network=TransformerConfig.sized(6),
             objective=ObjectiveConfig(logit_mean=0.6, logit_std=1.0),
             # Noise at every step mends what the step before got wrong (docs/experiments.md).
             sampling=SamplingConfig(sampler="ddpm", num_steps=28, guidance=3.0, time_shift=2.0),
@@ -93,7 +93,7 @@ def emoji(budget: Budget, seed: int) -> RunConfig:
 
 
 def sketched(network: NetworkConfig) -> TransformerConfig:
-    """The network with sketches of four values a side of each patch, or as many as it can have.
+    """The network with sketches of four values a side of each patch; of two or one if it must be.
 
     A caption's things and style are seen in its sketch long before they are learnt from noise
     (docs/experiments.md).

@@ -1,4 +1,4 @@
-"""Training against a discriminator: both sides of the contest in one loss and one backward pass."""
+"""Training against a discriminator, in the one loss and the one optimiser of everything else."""
 
 import torch
 from torch import Tensor
@@ -32,24 +32,14 @@ def hinge(real: Tensor, copied: Tensor) -> Tensor:
     return (1 - real).relu().mean() + (1 + copied).relu().mean()
 
 
-class _Reversed(torch.autograd.Function):
-    """The identity, whose gradient is turned round and brought to a given length."""
+def contest(discriminator: Discriminator, x_0: Tensor, x0_hat: Tensor, length: Tensor) -> Tensor:
+    """The discriminator's hinge loss, which also pulls the copies x0_hat [B, C, H, W].
 
-    @staticmethod
-    def forward(ctx, x: Tensor, length: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
-        ctx.length = length
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[no-untyped-def, override]
-        return -ctx.length / (gradient.norm() + 1e-12) * gradient, None
-
-
-def against(pictures: Tensor, length: Tensor) -> Tensor:
-    """`pictures` [B, C, H, W] as they are, for a loss that whoever made them is to make large.
-
-    Its gradient reaches them reversed (arXiv 1409.7495) and with the norm `length`, a scalar, so
-    that one backward pass trains both sides of the contest.
+    Its gradient at x0_hat is that of -mean D(x0_hat), brought to the norm `length`, a scalar; its
+    value is the hinge alone. The hinge sees detached copies, so that neither side spoils the other.
     """
-    reversed_: Tensor = _Reversed.apply(pictures, length)  # type: ignore[no-untyped-call]
-    return reversed_
+    seen = x0_hat.detach().requires_grad_()
+    copied = discriminator(seen)
+    (uphill,) = torch.autograd.grad(copied.mean(), seen, retain_graph=True)
+    pull = length / (uphill.norm() + 1e-12) * uphill
+    return hinge(discriminator(x_0), copied) - (pull * (x0_hat - x0_hat.detach())).sum()

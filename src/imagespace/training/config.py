@@ -62,7 +62,7 @@ class ReconstructionConfig(BaseModel):
     edge_weight: float = Field(0.1, ge=0)
     # Of half the square of the latents, whose posterior then has variance 1; 0: no noise.
     kl_weight: float = Field(0.0, ge=0)
-    # How strongly a discriminator pulls copies, of the pull of all else; 0: there is none.
+    # The pull of a discriminator on the copies, as a multiple of that of all else; 0: none.
     adversarial_weight: float = Field(0.0, ge=0)
 
 

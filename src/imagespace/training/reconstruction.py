@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from imagespace.networks.autoencoder import Autoencoder
 from imagespace.networks.discriminator import Discriminator
 from imagespace.randomness import generator
-from imagespace.training.adversarial import AdversarialAutoencoder, against, hinge
+from imagespace.training.adversarial import AdversarialAutoencoder, contest
 from imagespace.training.config import AutoencoderRun
 from imagespace.training.loss import TrainingLoss
 
@@ -25,8 +25,8 @@ class ReconstructionLoss(TrainingLoss):
     1312.6114, with the posterior's variance fixed: how large z grows beside it is learnt).
 
     With an adversarial weight a > 0 a discriminator learns beside it to tell x_0 from x_hat. It
-    pulls every x_hat towards what it takes for real, a times as strongly as the rest of the loss
-    pulls it towards x_0 (the ratio of gradients of arXiv 2012.09841, section 3.2, at the picture).
+    pulls the x_hat of a batch towards what it takes for real, a times as strongly as the rest of
+    the loss pulls them towards x_0 (arXiv 2012.09841, equation 7, with gradients at the pictures).
     """
 
     def __init__(self, config: AutoencoderRun) -> None:
@@ -63,8 +63,7 @@ class ReconstructionLoss(TrainingLoss):
         if self.discriminator is not None:
             (pull,) = torch.autograd.grad(loss, x0_hat, retain_graph=True)
             length = self.config.reconstruction.adversarial_weight * pull.float().norm()
-            copied = self.discriminator(against(x0_hat.float(), length))
-            loss = loss + hinge(self.discriminator(x_0), copied)
+            loss = loss + contest(self.discriminator, x_0, x0_hat.float(), length)
         return loss
 
     def _noise(self, x_0: Tensor, step: int) -> Tensor:

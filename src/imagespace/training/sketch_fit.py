@@ -17,7 +17,7 @@ BATCH_SIZE = 256
 # The most steps, passes over the set, and share of a budget in minutes that a fit takes.
 MOST_STEPS, MOST_PASSES, MOST_OF_BUDGET = 5000, 150, 0.05
 LEARNING_RATE, WEIGHT_DECAY, WARMUP_STEPS = 1e-3, 0.05, 100
-# Of captions and pairs that training does not have, more is drawn with it (docs/experiments.md).
+# Unseen concepts are guessed better with it (docs/experiments.md).
 DROPOUT = 0.1
 
 Batch = Callable[[NDArray[np.int64], torch.Generator], tuple[Tensor, Tensor]]
@@ -44,7 +44,7 @@ def fit_sketch(
         x_0, text = batch(chosen, random)
         small = F.avg_pool2d(x_0, x_0.shape[-1] // sketch.shape[-1])
         with torch.random.fork_rng():
-            torch.manual_seed(random.initial_seed())  # for the dropout
+            torch.manual_seed(generator(training.seed, "sketch/dropout", step).initial_seed())
             answer = sketch(pooled_text(text), DROPOUT)
         loss = (answer - small).square().mean()
         loss.backward()  # type: ignore[no-untyped-call]
