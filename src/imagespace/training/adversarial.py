@@ -42,4 +42,5 @@ def contest(discriminator: Discriminator, x_0: Tensor, x0_hat: Tensor, length: T
     copied = discriminator(seen)
     (uphill,) = torch.autograd.grad(copied.mean(), seen, retain_graph=True)
     pull = length / (uphill.norm() + 1e-12) * uphill
-    return hinge(discriminator(x_0), copied) - (pull * (x0_hat - x0_hat.detach())).sum()
+    loss: Tensor = hinge(discriminator(x_0), copied) - (pull * (x0_hat - x0_hat.detach())).sum()
+    return loss
