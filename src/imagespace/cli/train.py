@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import resource
 import signal
 import sys
 import time
@@ -250,7 +249,6 @@ def _dry_run(config: "RunConfig | AutoencoderRun", data: "Task") -> None:
     step_s = min(seconds[1:])
     training = config.training
     rate = training.batch_size / step_s
-    memory_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     parameters = sum(
         weight.numel()
         for name, weight in state.network.named_parameters()
@@ -258,7 +256,8 @@ def _dry_run(config: "RunConfig | AutoencoderRun", data: "Task") -> None:
     )
     print(f"parameters      {parameters:,}")
     print(f"arithmetic      {str(state.dtype).removeprefix('torch.')}")
-    print(f"peak memory     {memory_gb:.2f} GB")
+    if (memory_gb := _peak_memory_gb()) is not None:
+        print(f"peak memory     {memory_gb:.2f} GB")
     noun = _noun(config)
     print(f"first step      {seconds[0]:.0f} s")
     print(f"speed           {rate:.0f} {noun}/s")
@@ -267,6 +266,16 @@ def _dry_run(config: "RunConfig | AutoencoderRun", data: "Task") -> None:
     else:
         assert training.budget_minutes is not None
         print(f"expected {noun:8}{training.budget_minutes * 60 * rate:,.0f}")
+
+
+def _peak_memory_gb() -> float | None:
+    """The most that this process has held; None on Windows, which does not say."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e9
 
 
 def _noun(config: "RunConfig | AutoencoderRun") -> str:

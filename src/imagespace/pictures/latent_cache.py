@@ -1,14 +1,15 @@
 """Latents of pictures, computed once and kept beside the packed pixels; a stopped build goes on."""
 
 import errno
-import fcntl
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from imagespace.errors import UserError
@@ -118,8 +119,8 @@ def _built(
     partial = file.with_name(f".{file.stem}.partial")
     counter = file.with_name(f".{file.stem}.done")
     whole = (len(rows), *shape)
-    with counter.open("a+b") as log:
-        fcntl.flock(log, fcntl.LOCK_EX)
+    lock = file.with_name(f".{file.stem}.lock")
+    with FileLock(lock), counter.open("a+b") as log:
         by_another = _opened(file, whole)
         if by_another is not None:
             counter.unlink(missing_ok=True)
@@ -143,6 +144,8 @@ def _built(
         del latents
         partial.replace(file)
         counter.unlink()
+    with suppress(OSError):  # on Windows, while another process waits with it
+        lock.unlink()
     finished = _opened(file, whole)
     assert finished is not None
     return finished

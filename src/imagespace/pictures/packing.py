@@ -1,18 +1,18 @@
 """Decode pictures and pack them into one memory-mapped array, once; a stopped build goes on."""
 
-import fcntl
 import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from imagespace.errors import UserError
@@ -38,10 +38,6 @@ class Packed:
     pixels: NDArray[np.uint8]
     digest: str
     faults: dict[int, str]
-
-
-class _BusyError(Exception):
-    """Another process builds the same file just now."""
 
 
 def packed_pixels(
@@ -111,14 +107,17 @@ def _build(
     """
     hidden = place / f".pixels-{key}"
     try:
-        with _locked(hidden.with_suffix(".chunks")) as log:
+        lock = FileLock(hidden.with_suffix(".lock"), timeout=0)
+        with lock, hidden.with_suffix(".chunks").open("a+b") as log:
             if _is_built(place / f"pixels-{key}"):
                 return  # by another process, since we looked
             partial = hidden.with_suffix(".partial")
             _append_chunks(partial, log, sources, rendering, progress)
             _finish(partial, log, place / f"pixels-{key}", len(sources), rendering)
             hidden.with_suffix(".chunks").unlink()
-    except _BusyError:
+        with suppress(OSError):  # on Windows, while another process waits with it
+            hidden.with_suffix(".lock").unlink()
+    except Timeout:
         # Two builds of one file would spoil it: this one is done privately.
         private = place / f".pixels-{key}-{os.getpid()}"
         try:
@@ -129,17 +128,6 @@ def _build(
         finally:
             private.with_suffix(".partial").unlink(missing_ok=True)
             private.with_suffix(".chunks").unlink(missing_ok=True)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[BinaryIO]:
-    """The file at `path`, ours alone. Errors: _BusyError if another process has it."""
-    with path.open("a+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise _BusyError from None
-        yield file
 
 
 def _append_chunks(

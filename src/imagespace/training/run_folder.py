@@ -7,16 +7,12 @@ import weakref
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from imagespace.checkpoints import SamplingConfig, load_checkpoint, save_checkpoint
 from imagespace.errors import UserError
 from imagespace.training.config import AutoencoderRun, RunConfig
-
-try:
-    import fcntl
-except ImportError:  # not on Windows
-    fcntl = None  # type: ignore[assignment]
 
 CONFIG_FILE, METRICS_FILE = "config.json", "metrics.jsonl"
 EARLY_MODEL_FILE = "early.safetensors"
@@ -99,16 +95,14 @@ class RunFolder:
 
     def _lock(self) -> None:
         """Keeps a second process out, until this object is gone; UserError if one is in."""
-        lock = (self.path / LOCK_FILE).open("w")
-        weakref.finalize(self, lock.close)
-        if fcntl is None:
-            return
+        lock = FileLock(self.path / LOCK_FILE, thread_local=False)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            lock.acquire(timeout=0)
+        except Timeout:
             raise UserError(
                 str(self.path), "is being trained by another process", "Wait for it, or stop it"
             ) from None
+        weakref.finalize(self, lock.release)
 
     def save(self, files: dict[str, Any], state: dict[str, Any], kept: int) -> None:
         """Writes checkpoint `state["step"]` and removes all but the newest `kept`."""
