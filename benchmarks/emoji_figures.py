@@ -156,16 +156,14 @@ def figures(emoji: Emoji, model: Model, sampling: dict[str, Any]) -> dict[str, A
     found: dict[str, Any] = {}
     for group, rows in (("training captions", emoji.known), ("held-out pairs", emoji.pairs)):
         drawn, real = emoji.draw(model, rows, sampling), emoji.pictures.pixels[rows]
-        for name, pixels in (("drawn", drawn), ("real", real)):
-            ranks = emoji.ranks(rows, pixels, is_real=name == "real")
+        worn = degraded(real, emoji.seed + 1)
+        for name, pixels in (("drawn", drawn), ("real", real), ("real, degraded", worn)):
+            ranks = emoji.ranks(rows, pixels, is_real=name != "drawn")
             ranks = ranks[ranks >= 0]
             for cut in (1, 5):
                 found[f"{group}: concept R@{cut}, {name}"] = rate(ranks < cut)
             if group == "held-out pairs":
                 found[f"{group}: style, {name}"] = rate(emoji.reads_style(rows, pixels))
-                if name == "real":
-                    worn = emoji.reads_style(rows, degraded(pixels, emoji.seed + 1))
-                    found[f"{group}: style, real, degraded"] = rate(worn)
         found[f"{group}: copies"] = rate(copy_rate(drawn, training).is_copy)
     return found
 
