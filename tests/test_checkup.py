@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from html.parser import HTMLParser
@@ -122,6 +123,10 @@ def test_the_recommended_command_trains_what_was_recommended(tmp_path, monkeypat
     out = capsys.readouterr().out
     assert "image_size_px=16" in out
     assert "recipe='pictures'" in out
+    drawn = re.search(r"next: imagespace generate (.+) --model run", out)
+    assert drawn is not None
+    (prompt,) = shlex.split(drawn[1])
+    assert prompt in {row["text"] for row in read_rows(folder)}
 
 
 def test_without_any_caption_training_is_refused_by_name(tmp_path, encoder):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import shlex
 import signal
 import sys
 import time
@@ -153,7 +154,8 @@ def train(
             print(f"{short.severity}: {short.line}")
     _train(config, training_data, out)
     print(out / config.weights_file)
-    prompt = "" if training_data.encoder is None else " fish"
+    prompts = config.training.sample_prompts
+    prompt = f" {shlex.quote(prompts[0])}" if prompts else ""
     print(f"next: imagespace generate{prompt} --model {out}")
 
 
