@@ -57,7 +57,7 @@ def autoencoder_config(
         raise UserError(f"--kl {asked.kl:g}", "must be from 0 to 1", "Use 0, or about 1e-5")
     if not 0 <= asked.adversarial <= 10:
         raise UserError(
-            f"--adversarial {asked.adversarial:g}", "must be from 0 to 10", "Use 0, or about 1"
+            f"--adversarial {asked.adversarial:g}", "must be from 0 to 10", "Use 0 for none"
         )
     if asked.fit not in FITS:
         raise UserError(
