@@ -18,6 +18,7 @@ from imagespace.recipes import (
     suited_recipe,
     varied,
 )
+from imagespace.recipes.autoencoder import AutoencoderOptions, autoencoder_config
 
 BUDGET = {"budget_minutes": 1.0, "budget_images": None}
 AS_IT_IS = PictureOptions()
@@ -133,6 +134,15 @@ def test_impossible_wishes_are_refused(tmp_path):
     ):
         with pytest.raises(UserError, match=words):
             picture_config(folder, wish, BUDGET, 0)
+
+
+@pytest.mark.parametrize("unconditional", [False, True])
+def test_of_a_broken_picture_its_fault_is_told_before_its_missing_caption(tmp_path, unconditional):
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"none .* can be read \(.*no picture of a format"):
+        picture_config(tmp_path, PictureOptions(unconditional=unconditional), BUDGET, 0)
+    with pytest.raises(UserError, match=r"none .* can be read"):
+        autoencoder_config(tmp_path, AutoencoderOptions(), BUDGET, 0)
 
 
 def test_built_glyphs_are_recognised_by_the_command(tmp_path):

@@ -239,6 +239,7 @@ def _picture_data(
 
 def _dry_run(config: "RunConfig | AutoencoderRun", data: "Task") -> None:
     """The resolved configuration, and what three real steps say of time and memory."""
+    from imagespace.training.adversarial import without_discriminator
     from imagespace.training.loop import prepare
 
     print(config.model_dump_json(indent=2))
@@ -251,12 +252,8 @@ def _dry_run(config: "RunConfig | AutoencoderRun", data: "Task") -> None:
     step_s = min(seconds[1:])
     training = config.training
     rate = training.batch_size / step_s
-    parameters = sum(
-        weight.numel()
-        for name, weight in state.network.named_parameters()
-        if not name.startswith("discriminator.")  # which no finished file keeps
-    )
-    print(f"parameters      {parameters:,}")
+    weights = without_discriminator(dict(state.network.named_parameters()))
+    print(f"parameters      {sum(weight.numel() for weight in weights.values()):,}")
     print(f"arithmetic      {str(state.dtype).removeprefix('torch.')}")
     if (memory_gb := _peak_memory_gb()) is not None:
         print(f"peak memory     {memory_gb:.2f} GB")

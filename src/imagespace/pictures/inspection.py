@@ -5,10 +5,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from imagespace.errors import UserError
 from imagespace.pictures.colour_profile import to_srgb
 from imagespace.pictures.decoding import DAMAGE, FORMATS, decoded, reason_of
 from imagespace.pictures.source import Source
@@ -82,6 +84,22 @@ def inspect_all(
 def inspect_some(sources: Sequence[Source], num: int = 500) -> list[Inspected]:
     """`inspect` of some `num`, spread evenly over the set."""
     return inspect_all(sources[every_few(sources, num)])
+
+
+def readable_looks(folder: Path, sources: Sequence[Source]) -> list[Inspected]:
+    """`inspect_some` of a folder's pictures, but for those that cannot be read.
+
+    Errors: UserError if none of them can.
+    """
+    looks = inspect_some(sources)
+    readable = [look for look in looks if not look.fault]
+    if not readable:
+        raise UserError(
+            str(folder),
+            f"none of its pictures can be read (of the first: {looks[0].fault})",
+            f"Run imagespace pictures check {folder}",
+        )
+    return readable
 
 
 def every_few(items: Sequence[object], num: int = 500) -> slice:

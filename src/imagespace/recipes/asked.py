@@ -5,7 +5,7 @@ from pathlib import Path
 
 from imagespace.errors import UserError
 from imagespace.pictures.decoding import FITS
-from imagespace.pictures.inspection import inspect_some
+from imagespace.pictures.inspection import readable_looks
 from imagespace.pictures.layouts.recognise import find_pictures
 from imagespace.pipeline import load_autoencoder_by_name
 from imagespace.recipes.folder import for_folder, suited_recipe
@@ -51,6 +51,7 @@ def picture_config(folder: Path, asked: PictureOptions, budget: Budget, seed: in
     is_fixed = asked.size is None and not asked.unconditional
     name = asked.recipe or (suited_recipe(found.rows) if is_fixed else "pictures")
     config = recipe(name, budget, seed)
+    looks = readable_looks(folder, found.sources) if name == "pictures" else []
     is_captioned = any(row["text"] or row["also"] for row in found.rows)
     if not is_captioned and not asked.unconditional:
         raise UserError(
@@ -59,9 +60,6 @@ def picture_config(folder: Path, asked: PictureOptions, budget: Budget, seed: in
             "Write captions (docs/folders.md), or train a model without prompts: --unconditional",
         )
     if name == "pictures":
-        looks = [look for look in inspect_some(found.sources) if not look.fault]
-        if not looks:
-            raise UserError(str(folder), "its pictures cannot be read", "Run pictures check on it")
         with_captions = is_captioned and not asked.unconditional
         config = for_folder(config, found.rows, looks, asked.size, with_captions)
     elif asked.size is not None or asked.unconditional:

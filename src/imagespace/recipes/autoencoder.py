@@ -8,7 +8,7 @@ from imagespace.errors import UserError
 from imagespace.networks.autoencoder import AutoencoderConfig
 from imagespace.networks.discriminator import STRIDE_PX
 from imagespace.pictures.decoding import FITS
-from imagespace.pictures.inspection import inspect_some
+from imagespace.pictures.inspection import readable_looks
 from imagespace.pictures.layouts.recognise import find_pictures
 from imagespace.recipes.folder import SIZES_PX, size_of
 from imagespace.recipes.named import Budget
@@ -63,9 +63,7 @@ def autoencoder_config(
         raise UserError(
             f"--fit {asked.fit!r}", "there is no such fit", f"Use one of {', '.join(FITS)}"
         )
-    looks = [look for look in inspect_some(find_pictures(folder).sources) if not look.fault]
-    if not looks:
-        raise UserError(str(folder), "its pictures cannot be read", "Run pictures check on it")
+    looks = readable_looks(folder, find_pictures(folder).sources)
     num_channels = 3 if any(look.has_colour for look in looks) else 1
     size = asked.size
     if size is None:

@@ -14,14 +14,12 @@ class AdversarialAutoencoder(Autoencoder):
         super().__init__(config)
         self.discriminator = Discriminator(config.num_channels, config.width)
 
-    @staticmethod
-    def without_discriminator(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The weights of the autoencoder alone."""
-        return {
-            name: weight
-            for name, weight in weights.items()
-            if not name.startswith("discriminator.")
-        }
+
+def without_discriminator(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a network, by name, that its finished file keeps."""
+    return {
+        name: weight for name, weight in weights.items() if not name.startswith("discriminator.")
+    }
 
 
 def hinge(real: Tensor, copied: Tensor) -> Tensor:

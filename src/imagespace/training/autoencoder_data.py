@@ -15,7 +15,7 @@ from imagespace.pictures.fidelity import LARGEST_PSNR_DB, psnr, ssim
 from imagespace.pictures.folder import PictureSet
 from imagespace.pipeline import from_pixels, pixels_to_image, to_pixels
 from imagespace.randomness import generator
-from imagespace.training.adversarial import AdversarialAutoencoder
+from imagespace.training.adversarial import without_discriminator
 from imagespace.training.config import AutoencoderRun
 from imagespace.training.order import EpochOrder
 from imagespace.training.task import Task
@@ -89,7 +89,7 @@ class AutoencoderData(Task):
         return {"psnr": float(np.mean(psnrs)), "ssim": float(np.mean(ssims))}
 
     def save(self, path: Path, weights: dict[str, Tensor]) -> None:
-        kept = AdversarialAutoencoder.without_discriminator(weights)
+        kept = without_discriminator(weights)
         save_autoencoder(path, kept, self.config.autoencoder)
 
     @torch.inference_mode()
@@ -116,5 +116,5 @@ class AutoencoderData(Task):
 
     def _autoencoder(self, weights: dict[str, Tensor]) -> Autoencoder:
         autoencoder = Autoencoder(self.config.autoencoder)
-        autoencoder.load_state_dict(AdversarialAutoencoder.without_discriminator(weights))
+        autoencoder.load_state_dict(without_discriminator(weights))
         return autoencoder.eval()
