@@ -53,6 +53,13 @@ def train(
         int | None,
         typer.Option(help="Size of the network; 6 is 384 wide and 3 deep, 7 million parameters."),
     ] = None,
+    depth: Annotated[
+        int | None, typer.Option(help="Number of blocks; else by --network, or --from.")
+    ] = None,
+    initial: Annotated[
+        str | None,
+        typer.Option("--from", help="Go on from a trained model: a name, a run folder or a file."),
+    ] = None,
     space: Annotated[
         str, typer.Option(help="What is denoised: pixel, or latent (of an autoencoder).")
     ] = "pixel",
@@ -101,7 +108,7 @@ def train(
     from imagespace.recipes import recipe as named_recipe
 
     asked = PictureOptions(
-        recipe, size, fit, unconditional, flip, jitter, network, space, autoencoder
+        recipe, size, fit, unconditional, flip, jitter, network, space, autoencoder, initial, depth
     )
     budget: Budget = {"budget_images": images, "budget_minutes": minutes}
     if recipe == "autoencoder":
@@ -143,7 +150,7 @@ def train(
         if data in POINT_SETS and not Path(data).exists():
             raise UserError(data, "is a set of points, not pictures", "Use --recipe points")
         config = picture_config(Path(data), asked, budget, seed)
-        training_data = _picture_data(config, Path(data), autoencoder)
+        training_data = _picture_data(config, Path(data), asked)
     if dry_run:
         _dry_run(config, training_data)
         return
@@ -200,15 +207,18 @@ def _read(folder: Path, size_px: int, num_channels: int, fit: str) -> "PictureSe
 def _changed(asked: "PictureOptions", usual: "PictureOptions") -> str:
     """The options in which one differs from the other, as "--flip, --network"."""
     names = [field.name for field in dataclasses.fields(asked)]
-    return ", ".join(f"--{name}" for name in names if getattr(asked, name) != getattr(usual, name))
+    return ", ".join(
+        f"--{'from' if name == 'initial' else name}"
+        for name in names
+        if getattr(asked, name) != getattr(usual, name)
+    )
 
 
-def _picture_data(
-    config: "RunConfig", folder: Path, autoencoder_name: str | None
-) -> "TrainingData":
+def _picture_data(config: "RunConfig", folder: Path, asked: "PictureOptions") -> "TrainingData":
     """The folder's pictures and captions, with remarks on what will not be read."""
     from imagespace.checkup.checkup import quick_findings
     from imagespace.networks.transformer import TransformerConfig
+    from imagespace.pipeline import load
     from imagespace.recipes import autoencoder_for
     from imagespace.text.vectors import load_text_encoder
     from imagespace.training.latent_data import LatentData
@@ -229,12 +239,13 @@ def _picture_data(
         latents = f", as latents of {'x'.join(map(str, network.sample_shape))}"
     print(f"recipe {config.recipe}: {size_px} px, {colour}{latents}{prompts}")
     print(f"{len(pictures):,} pictures, {len(pictures.indices('train')):,} in training")
+    initial = None if asked.initial is None else load(asked.initial).network.state_dict()
     if config.model.autoencoder is None:
-        return PictureData(config, pictures, encoder)
-    autoencoder, _ = autoencoder_for(config.recipe, autoencoder_name)
+        return PictureData(config, pictures, encoder, initial)
+    autoencoder, _ = autoencoder_for(config.recipe, asked.autoencoder)
     beside = folder if folder.is_dir() else folder.parent
     with progress_bar("encoding pictures") as report:
-        return LatentData(config, pictures, encoder, autoencoder, beside, report)
+        return LatentData(config, pictures, encoder, autoencoder, beside, report, initial)
 
 
 def _dry_run(config: "RunConfig | AutoencoderRun", data: "Task") -> None:

@@ -7,10 +7,18 @@ from imagespace.errors import UserError
 from imagespace.pictures.decoding import FITS
 from imagespace.pictures.inspection import readable_looks
 from imagespace.pictures.layouts.recognise import find_pictures
-from imagespace.pipeline import load_autoencoder_by_name
+from imagespace.pipeline import load, load_autoencoder_by_name
 from imagespace.recipes.folder import for_folder, suited_recipe
+from imagespace.recipes.initial import from_model
 from imagespace.recipes.latent import autoencoder_for, check_space, in_latents
-from imagespace.recipes.named import Budget, check_network, network_sized, recipe, varied
+from imagespace.recipes.named import (
+    Budget,
+    check_network,
+    network_sized,
+    recipe,
+    varied,
+    with_depth,
+)
 from imagespace.training.config import RunConfig
 
 
@@ -27,6 +35,8 @@ class PictureOptions:
     network: int | None = None
     space: str = "pixel"
     autoencoder: str | None = None
+    initial: str | None = None
+    depth: int | None = None
 
 
 def picture_config(folder: Path, asked: PictureOptions, budget: Budget, seed: int) -> RunConfig:
@@ -34,7 +44,7 @@ def picture_config(folder: Path, asked: PictureOptions, budget: Budget, seed: in
 
     UserError: an unknown recipe or fit, an impossible network, an option that the recipe fixes, a
     folder that cannot be read, or one without captions unless the run is to be unconditional; an
-    autoencoder that is missing or does not fit.
+    autoencoder, or a model to begin with, that is missing or does not fit.
     """
     if asked.fit not in FITS:
         raise UserError(
@@ -47,6 +57,13 @@ def picture_config(folder: Path, asked: PictureOptions, budget: Budget, seed: in
         recipe(asked.recipe, budget, seed)  # an unknown one is said before a long walk
     if asked.network is not None:
         check_network(asked.network)
+    if asked.network is not None and asked.initial is not None:
+        raise UserError(
+            f"--network {asked.network}",
+            f"the network is that of {asked.initial}",
+            "Leave it out, or set more blocks by --depth",
+        )
+    initial = None if asked.initial is None else load(asked.initial)
     found = find_pictures(folder)
     is_fixed = asked.size is None and not asked.unconditional
     name = asked.recipe or (suited_recipe(found.rows) if is_fixed else "pictures")
@@ -61,7 +78,10 @@ def picture_config(folder: Path, asked: PictureOptions, budget: Budget, seed: in
         )
     if name == "pictures":
         with_captions = is_captioned and not asked.unconditional
-        config = for_folder(config, found.rows, looks, asked.size, with_captions)
+        size = asked.size
+        if size is None and initial is not None:
+            size = initial.config.picture_shape[-1]
+        config = for_folder(config, found.rows, looks, size, with_captions)
     elif asked.size is not None or asked.unconditional:
         option = "--unconditional" if asked.size is None else f"--size {asked.size}"
         raise UserError(option, f"the recipe {name} fixes it", "Use --recipe pictures")
@@ -71,7 +91,9 @@ def picture_config(folder: Path, asked: PictureOptions, budget: Budget, seed: in
         config = varied(config, flip=asked.flip, colour=0.5 if asked.jitter else 0.0)
     model = config.model.model_copy(update={"fit": asked.fit})
     config = config.model_copy(update={"model": model})
-    if asked.space == "pixel":
-        return config
-    autoencoder, sha256 = autoencoder_for(config.recipe, asked.autoencoder)
-    return in_latents(config, autoencoder.config, sha256)
+    if asked.space == "latent":
+        autoencoder, sha256 = autoencoder_for(config.recipe, asked.autoencoder)
+        config = in_latents(config, autoencoder.config, sha256)
+    if initial is not None:
+        config = from_model(config, initial)
+    return config if asked.depth is None else with_depth(config, asked.depth)

@@ -13,6 +13,7 @@ from imagespace.training.config import RunConfig, TrainingConfig
 
 Budget = dict[str, float | int | None]
 NETWORK_SIZES = range(1, 25)
+LARGEST_DEPTH = 48
 
 GLYPH_PROMPTS = [
     *("fish", "tree", "water", "fire", "metal", "bird", "horse", "insect", "hand", "heart"),
@@ -131,6 +132,22 @@ def network_sized(config: RunConfig, size: int) -> RunConfig:
     shape = TransformerConfig.sized(size)
     changes = {"width": shape.width, "depth": shape.depth, "num_heads": shape.num_heads}
     network = config.model.network.model_copy(update=changes)
+    return config.model_copy(update={"model": config.model.model_copy(update={"network": network})})
+
+
+def with_depth(config: RunConfig, depth: int) -> RunConfig:
+    """The run with another number of blocks; UserError if fewer than it begins with, or none."""
+    network = config.model.network
+    assert isinstance(network, TransformerConfig)
+    least = network.depth if config.initial_sha256 else 1
+    if not least <= depth <= LARGEST_DEPTH:
+        raise UserError(
+            f"--depth {depth}",
+            f"must be from {least} to {LARGEST_DEPTH}"
+            + (", blocks of a trained model are not left out" if least > 1 else ""),
+            f"Use {least + 1}",
+        )
+    network = network.model_copy(update={"depth": depth})
     return config.model_copy(update={"model": config.model.model_copy(update={"network": network})})
 
 

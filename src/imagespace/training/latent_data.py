@@ -41,8 +41,9 @@ class LatentData(PictureData):
         autoencoder: Autoencoder,
         folder: Path,
         progress: Callable[[int, int], None] | None = None,
+        initial: dict[str, Tensor] | None = None,
     ) -> None:
-        super().__init__(config, pictures, encoder)
+        super().__init__(config, pictures, encoder, initial)
         self.autoencoder = autoencoder
         augmentation = self.training.augmentation
         num_looks = self.training.num_latent_looks if augmentation.num_labels else 1

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from imagespace.checkpoints import ModelConfig
 from imagespace.errors import UserError
+from imagespace.networks.growth import grown
 from imagespace.networks.transformer import PatchTransformer
 from imagespace.pictures.folder import PictureSet
 from imagespace.pipeline import Model, from_pixels
@@ -28,14 +29,19 @@ NUM_UNPROMPTED_SAMPLES = 36
 class PictureData(TrainingData):
     """Pictures; which of them step k sees derives from (seed, k).
 
-    Captions are read if the network reads text, which takes an encoder.
+    Captions are read if the network reads text, which takes an encoder. `initial` are the weights
+    of the model that the run begins with; its network may have fewer blocks.
     """
 
     def __init__(
-        self, config: RunConfig, pictures: PictureSet, encoder: TextEncoder | None
+        self,
+        config: RunConfig,
+        pictures: PictureSet,
+        encoder: TextEncoder | None,
+        initial: dict[str, Tensor] | None = None,
     ) -> None:
         self.config, self.training = config, config.training
-        self.pictures, self.encoder = pictures, encoder
+        self.pictures, self.encoder, self.initial = pictures, encoder, initial
         self.key = pictures.key
         self.rows = pictures.indices("train")
         if not len(self.rows):
@@ -59,7 +65,14 @@ class PictureData(TrainingData):
         return augment(x_0, labels), (text, labels)
 
     def fit_first(self, network: nn.Module) -> None:
-        if isinstance(network, PatchTransformer) and network.config.sketch_side_px:
+        assert isinstance(network, PatchTransformer)
+        if self.initial is not None:
+            fresh = network.state_dict()
+            begun = grown(self.initial, network.config.depth)
+            # The labels of changes are new to a model that was trained without any, and unused by
+            # a run without any.
+            network.load_state_dict(fresh | {name: begun[name] for name in fresh if name in begun})
+        if network.config.sketch_side_px:
             fit_sketch(network.sketch, self.rows, self.sketch_batch, self.training)
 
     def sketch_batch(

@@ -1,0 +1,54 @@
+"""A run that goes on from a trained model instead of from random weights: fine-tuning."""
+
+from imagespace.errors import UserError
+from imagespace.networks.transformer import TransformerConfig
+from imagespace.pipeline import Model
+from imagespace.training.config import RunConfig
+
+
+def from_model(config: RunConfig, model: Model) -> RunConfig:
+    """The run with the network and objective of `model`, whose weights it will begin with.
+
+    The recipe's training and the labels of its changes stay; grey pictures are read as colour where
+    the model draws in colour. UserError: a model of points, of another size, of no colour where
+    there is some, or of other prompts or latents than the run's.
+    """
+    network, initial = config.model.network, model.config.network
+    if not isinstance(initial, TransformerConfig) or not isinstance(network, TransformerConfig):
+        raise UserError(f"--from {model.source}", "draws points, not pictures", "Name another")
+    ours, theirs = config.model.picture_shape, model.config.picture_shape
+    if ours[-1] != theirs[-1]:
+        raise UserError(
+            f"--from {model.source}",
+            f"draws {theirs[-1]} px, and this run {ours[-1]} px",
+            "Leave --size out, and choose --recipe pictures",
+        )
+    if ours[0] > theirs[0]:
+        raise UserError(
+            f"--from {model.source}",
+            "draws in grey, and these pictures have colour",
+            "Name a model that draws in colour",
+        )
+    if bool(network.max_text_tokens) != bool(initial.max_text_tokens):
+        rule, remedy = ("reads no prompts", "Add --unconditional, or name one that does")
+        if initial.max_text_tokens:
+            rule, remedy = ("reads prompts, and this run has none", "Name one that reads none")
+        raise UserError(f"--from {model.source}", rule, remedy)
+    if config.model.autoencoder_sha256 != model.config.autoencoder_sha256:
+        raise UserError(
+            f"--from {model.source}",
+            "walks in another space: among pixels, or latents of another autoencoder",
+            "Choose --space and --autoencoder as that model was trained",
+        )
+    labels = {"num_augmentation_labels": network.num_augmentation_labels}
+    changes = {
+        "network": initial.model_copy(update=labels),
+        "objective": model.config.objective,
+        "sampling": model.config.sampling,
+    }
+    return RunConfig(
+        recipe=config.recipe,
+        model=config.model.model_copy(update=changes),
+        training=config.training,
+        initial_sha256=model.sha256,
+    )
