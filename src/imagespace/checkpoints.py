@@ -104,7 +104,7 @@ def tensors_sha256(tensors: dict[str, Tensor]) -> str:
     """SHA-256 over names, types, shapes and bytes, in the order of the names."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
-        tensor = tensors[name].detach().contiguous()
+        tensor = tensors[name].detach().cpu().contiguous()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
@@ -157,7 +157,7 @@ Config = TypeVar("Config", bound=BaseModel)
 def _write_weights(
     path: Path, tensors: dict[str, Tensor], file_format: str, config: BaseModel
 ) -> None:
-    tensors = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     described = config.model_dump_json()
     header = {
         "format": file_format,

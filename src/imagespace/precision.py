@@ -1,12 +1,15 @@
 """Which arithmetic this machine is fast at, found by timing it at the start."""
 
+import importlib.util
 import shutil
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
+
+CPU = torch.device("cpu")
 
 
 def matrix_product_rate(dtype: torch.dtype, size: int = 1024, seconds: float = 0.3) -> float:
@@ -30,28 +33,34 @@ def matrix_product_rate(dtype: torch.dtype, size: int = 1024, seconds: float = 0
     return best
 
 
-def fastest_dtype() -> torch.dtype:
+def fastest_dtype(device: torch.device = CPU) -> torch.dtype:
     """bfloat16 where its matrix product is clearly faster than float32's, else float32.
 
-    Weights stay float32 either way; only products run in the answer (autocast).
+    Weights stay float32 either way; only products run in the answer (autocast). A graphics card is
+    asked, a processor is timed.
     """
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(False) else torch.float32
     half = matrix_product_rate(torch.bfloat16)
     full = matrix_product_rate(torch.float32)
     return torch.bfloat16 if half > 1.3 * full else torch.float32
 
 
-@contextmanager
-def arithmetic(dtype: torch.dtype) -> Iterator[None]:
+def products_in(dtype: torch.dtype, device: torch.device) -> AbstractContextManager[object]:
     """Products inside run in bfloat16 where that is `dtype` (autocast); all else stays float32."""
-    with (
-        torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16),
-        warnings.catch_warnings(),
-    ):
-        # Autocast warns about mixed types that are meant.
+    return torch.autocast(device.type, dtype) if dtype == torch.bfloat16 else nullcontext()
+
+
+@contextmanager
+def arithmetic(dtype: torch.dtype, device: torch.device = CPU) -> Iterator[None]:
+    """`products_in`, without autocast's warnings of mixed types, which are meant."""
+    with products_in(dtype, device), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Mismatch dtype")
         yield
 
 
-def has_compiler() -> bool:
-    """Whether torch.compile can build its C++ here."""
+def has_compiler(device: torch.device = CPU) -> bool:
+    """Whether torch.compile can build what it needs here: C++, or Triton's kernels."""
+    if device.type == "cuda":
+        return importlib.util.find_spec("triton") is not None
     return any(shutil.which(name) for name in ("g++", "clang++", "c++"))

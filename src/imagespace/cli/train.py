@@ -16,6 +16,8 @@ from imagespace.cli.progress import progress_bar
 from imagespace.errors import UserError
 
 if TYPE_CHECKING:
+    import torch
+
     from imagespace.pictures.folder import PictureSet
     from imagespace.recipes import Budget, PictureOptions
     from imagespace.recipes.autoencoder import AutoencoderOptions
@@ -89,6 +91,9 @@ def train(
             help="Of --recipe autoencoder: a discriminator's pull, as a multiple of the rest's."
         ),
     ] = None,
+    device: Annotated[
+        str, typer.Option(help="Where the network computes: cpu, or cuda for a graphics card.")
+    ] = "cpu",
     seed: Annotated[int, typer.Option(help="Seed of every random draw.")] = 0,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would happen, from three real steps.")
@@ -103,6 +108,7 @@ def train(
         raise UserError(f"--images {images}", "must be positive", "Use about 300000")
     if not 0 <= seed < 2**63:
         raise UserError(f"--seed {seed}", "must be from 0 to 2^63 - 1", "Use such a seed")
+    from imagespace.device import device_named
     from imagespace.points import POINT_SETS
     from imagespace.recipes import PictureOptions, for_points, picture_config
     from imagespace.recipes import recipe as named_recipe
@@ -110,6 +116,7 @@ def train(
     asked = PictureOptions(
         recipe, size, fit, unconditional, flip, jitter, network, space, autoencoder, initial, depth
     )
+    computes_on = device_named(device)
     budget: Budget = {"budget_images": images, "budget_minutes": minutes}
     if recipe == "autoencoder":
         if given := _changed(asked, PictureOptions(recipe, size, fit)):
@@ -124,7 +131,7 @@ def train(
             size,
             fit,
         )
-        _train_autoencoder(Path(data), shape, budget, seed, out, dry_run)
+        _train_autoencoder(Path(data), shape, budget, seed, out, computes_on, dry_run)
         return
     shapes = {
         "--downsampling": downsampling,
@@ -152,14 +159,14 @@ def train(
         config = picture_config(Path(data), asked, budget, seed)
         training_data = _picture_data(config, Path(data), asked)
     if dry_run:
-        _dry_run(config, training_data)
+        _dry_run(config, training_data, computes_on)
         return
     if config.recipe != "points":
         from imagespace.checkup.recommendation import budget_finding
 
         if short := budget_finding(config):
             print(f"{short.severity}: {short.line}")
-    _train(config, training_data, out)
+    _train(config, training_data, out, computes_on)
     print(out / config.weights_file)
     prompts = config.training.sample_prompts
     prompt = f" {shlex.quote(prompts[0])}" if prompts else ""
@@ -172,6 +179,7 @@ def _train_autoencoder(
     budget: "Budget",
     seed: int,
     out: Path,
+    device: "torch.device",
     dry_run: bool,
 ) -> None:
     from imagespace.recipes.autoencoder import autoencoder_config
@@ -186,9 +194,9 @@ def _train_autoencoder(
     print(f"{len(pictures):,} pictures, {len(pictures.indices('train')):,} in training")
     data = AutoencoderData(config, pictures)
     if dry_run:
-        _dry_run(config, data)
+        _dry_run(config, data, device)
         return
-    _train(config, data, out)
+    _train(config, data, out, device)
     print(out / config.weights_file)
 
 
@@ -248,13 +256,13 @@ def _picture_data(config: "RunConfig", folder: Path, asked: "PictureOptions") ->
         return LatentData(config, pictures, encoder, autoencoder, beside, report, initial)
 
 
-def _dry_run(config: "RunConfig | AutoencoderRun", data: "Task") -> None:
+def _dry_run(config: "RunConfig | AutoencoderRun", data: "Task", device: "torch.device") -> None:
     """The resolved configuration, and what three real steps say of time and memory."""
     from imagespace.training.adversarial import without_discriminator
     from imagespace.training.loop import prepare
 
     print(config.model_dump_json(indent=2))
-    state = prepare(config)
+    state = prepare(config, device=device)
     seconds = []
     for _ in range(4):  # the first compiles
         started = time.perf_counter()
@@ -266,7 +274,7 @@ def _dry_run(config: "RunConfig | AutoencoderRun", data: "Task") -> None:
     weights = without_discriminator(dict(state.network.named_parameters()))
     print(f"parameters      {sum(weight.numel() for weight in weights.values()):,}")
     print(f"arithmetic      {str(state.dtype).removeprefix('torch.')}")
-    if (memory_gb := _peak_memory_gb()) is not None:
+    if (memory_gb := _peak_memory_gb(device)) is not None:
         print(f"peak memory     {memory_gb:.2f} GB")
     noun = _noun(config)
     print(f"first step      {seconds[0]:.0f} s")
@@ -278,8 +286,12 @@ def _dry_run(config: "RunConfig | AutoencoderRun", data: "Task") -> None:
         print(f"expected {noun:8}{training.budget_minutes * 60 * rate:,.0f}")
 
 
-def _peak_memory_gb() -> float | None:
-    """The most that this process has held; None on Windows, which does not say."""
+def _peak_memory_gb(device: "torch.device") -> float | None:
+    """The most that this process has held there; None on Windows, which does not say."""
+    if device.type == "cuda":
+        import torch
+
+        return torch.cuda.max_memory_allocated(device) / 1e9
     try:
         import resource
     except ImportError:
@@ -292,7 +304,9 @@ def _noun(config: "RunConfig | AutoencoderRun") -> str:
     return "points" if config.recipe == "points" else "pictures"
 
 
-def _train(config: "RunConfig | AutoencoderRun", data: "Task", out: Path) -> None:
+def _train(
+    config: "RunConfig | AutoencoderRun", data: "Task", out: Path, device: "torch.device"
+) -> None:
     """Runs the loop under a bar on a terminal, and one line an evaluation elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn
@@ -301,7 +315,7 @@ def _train(config: "RunConfig | AutoencoderRun", data: "Task", out: Path) -> Non
 
     console = Console(stderr=True)
     columns = ("{task.description}", BarColumn(), TaskProgressColumn())
-    events = run(config, data, out)
+    events = run(config, data, out, device)
     noun = _noun(config)
     interrupted = _note_interrupts()
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:

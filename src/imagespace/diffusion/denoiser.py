@@ -96,7 +96,7 @@ class NetworkDenoiser(Denoiser):
     """A network with a schedule and a prediction, under one condition.
 
     `network(x_t, t, condition)` takes t as [B] and answers a tensor shaped as x_t; `condition`
-    [B, ...] is passed through untouched.
+    [B, ...] is passed through untouched, and lies on the device where the network computes.
     """
 
     def __init__(
@@ -113,5 +113,6 @@ class NetworkDenoiser(Denoiser):
 
     def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
         shown, time = self.schedule.network_input(x_t, t.expand(x_t.shape[0]))
-        output = self.network(shown, time, self.condition).to(x_t.dtype)
+        device = self.condition.device
+        output = self.network(shown.to(device), time.to(device), self.condition).to(x_t)
         return predicted_x0(output, x_t, t, self.schedule, self.prediction)

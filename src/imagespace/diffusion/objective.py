@@ -82,7 +82,7 @@ def squared_error(
         return (output - target).square().flatten(1).mean(dim=1)
     x0_hat = predicted_x0(output, x_t, t, schedule, config.prediction)
     error = (x0_hat - x_0).square().flatten(1).mean(dim=1)
-    smallest = schedule.time_of_share(t.new_tensor(config.smallest_weighted_time))
+    smallest = schedule.time_of_share(torch.tensor(config.smallest_weighted_time)).item()
     return error * x0_error_weight(t.clamp(min=smallest), config, schedule)
 
 

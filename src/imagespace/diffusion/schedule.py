@@ -105,8 +105,9 @@ class DDPMLinear(Schedule):
     def _log_abar_and_slope(self, t: Tensor) -> tuple[Tensor, Tensor]:
         position = t.double() * self.num_steps
         below = position.floor().clamp(0, self.num_steps - 1).long()
-        slope = self.log_abar[below + 1] - self.log_abar[below]
-        return self.log_abar[below] + slope * (position - below), slope * self.num_steps
+        log_abar = self.log_abar.to(t.device)
+        slope = log_abar[below + 1] - log_abar[below]
+        return log_abar[below] + slope * (position - below), slope * self.num_steps
 
     def alpha(self, t: Tensor) -> Tensor:
         return (0.5 * self._log_abar_and_slope(t)[0]).exp().to(t.dtype)
@@ -125,10 +126,10 @@ class DDPMLinear(Schedule):
 
     def time_at(self, ratio: Tensor) -> Tensor:
         # 1 / abar = 1 + ratio^2; the table falls, searchsorted wants it rising.
-        log_abar = -torch.log1p(ratio.double().square())
-        after = torch.searchsorted(-self.log_abar, -log_abar).clamp(1, self.num_steps)
+        log_abar, table = -torch.log1p(ratio.double().square()), self.log_abar.to(ratio.device)
+        after = torch.searchsorted(-table, -log_abar).clamp(1, self.num_steps)
         before = after - 1
-        share = (log_abar - self.log_abar[before]) / (self.log_abar[after] - self.log_abar[before])
+        share = (log_abar - table[before]) / (table[after] - table[before])
         return ((before + share.clamp(0, 1)) / self.num_steps).to(ratio.dtype)
 
 

@@ -19,7 +19,7 @@ def recorded(network: PatchTransformer) -> Iterator[list[Tensor]]:
     seen: list[Tensor] = []
 
     def record(block: nn.Module, inputs: Any, output: Tensor) -> None:
-        seen.append(output[:, network.config.max_text_tokens :].detach())
+        seen.append(output[:, network.config.max_text_tokens :].detach().cpu())
 
     handle = _middle(network).register_forward_hook(record)
     try:
@@ -35,7 +35,7 @@ def shifted(network: PatchTransformer, shift: Tensor) -> Iterator[None]:
     def move(block: nn.Module, inputs: Any, output: Tensor) -> Tensor:
         words = network.config.max_text_tokens
         moved = output.clone()
-        moved[:, words:] += shift.to(output.dtype)
+        moved[:, words:] += shift.to(output)
         return moved
 
     handle = _middle(network).register_forward_hook(move)

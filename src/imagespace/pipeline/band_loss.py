@@ -32,15 +32,18 @@ class ValidationSet:
         share = torch.tensor(NOISE_BANDS).repeat(len(self.x_0) // len(NOISE_BANDS) + 1)
         share = share[: len(self.x_0)]
         t = schedule.time_of_share(share)
-        errors = []
+        device, errors = next(network.parameters()).device, []
         for rows in torch.arange(len(self.x_0)).split(128):
             x_0 = self.x_0[rows]
             eps = picture_noise(tuple(x_0.shape[1:]), seed, "validation", rows.tolist())
             x_t = schedule.add_noise(x_0, eps, t[rows])
-            with arithmetic(dtype):
-                output = network(*schedule.network_input(x_t, t[rows]), self.condition[rows])
+            shown = (*schedule.network_input(x_t, t[rows]), self.condition[rows])
+            with arithmetic(dtype, device):
+                output = network(*(part.to(device) for part in shown))
             errors.append(
-                squared_error(output.float(), x_0, x_t, eps, t[rows], in_pixels, schedule)
+                squared_error(
+                    output.float().to(x_0.device), x_0, x_t, eps, t[rows], in_pixels, schedule
+                )
             )
         error = torch.cat(errors)
         # Fewer pictures than bands leave some bands empty.

@@ -9,6 +9,7 @@ from imagespace.checkpoints import (
     split_tensors,
     tensors_sha256,
 )
+from imagespace.device import device_named
 from imagespace.errors import UserError
 from imagespace.networks.autoencoder import Autoencoder
 from imagespace.networks.build import build_network
@@ -83,12 +84,13 @@ def _find(name_or_path: str | Path, file_name: str, noun: str, command: str) -> 
     )
 
 
-def load(name_or_path: str | Path = DEFAULT_MODEL) -> Model:
-    """Loads a model by its shipped name, run folder or file.
+def load(name_or_path: str | Path = DEFAULT_MODEL, device: str = "cpu") -> Model:
+    """Loads a model by its shipped name, run folder or file; its network computes on `device`.
 
-    Errors: UserError if there is no such model, or its file is damaged, foreign or was trained
-    with another text encoder.
+    Errors: UserError if there is no such model or device, or the model's file is damaged, foreign
+    or was trained with another text encoder.
     """
+    computes_on = device_named(device)
     path = model_file(name_or_path)
     tensors, config = load_model_file(path)
     encoder = load_text_encoder() if config.network.max_text_tokens else None
@@ -115,4 +117,5 @@ def load(name_or_path: str | Path = DEFAULT_MODEL) -> Model:
     if autoencoder is not None:
         autoencoder.eval().requires_grad_(False)
     sha256 = tensors_sha256(tensors)[:16]
+    network.to(computes_on)
     return Model(config, network, encoder, sha256, str(name_or_path), autoencoder)

@@ -73,6 +73,11 @@ class Model:
         self.sha256 = sha256
         self.schedule = config.objective.build_schedule()
 
+    @property
+    def device(self) -> torch.device:
+        """Where the network computes; samples and pictures stay on the processor."""
+        return next(self.network.parameters()).device
+
     def decode(self, samples: Tensor) -> Tensor:
         """Pictures [B, C, H, W], near [-1, 1], of samples [B, ...]."""
         if self.autoencoder is None:
@@ -344,6 +349,7 @@ class Model:
         else:
             length = self.config.network.max_text_tokens
             condition = self.encoder.states(self.encoder.encode(prompts, length).token_ids)
+        condition = condition.to(self.device)
         prediction = self.config.objective.prediction
         return NetworkDenoiser(self.network, self.schedule, prediction, condition)
 

@@ -42,7 +42,7 @@ class TrainingData(Task):
     ) -> dict[str, float]:
         """Held-out loss per noise band, and samples with fixed seeds."""
         config = self.config
-        network = build_network(config.model.network)
+        network = build_network(config.model.network).to(next(iter(weights.values())).device)
         network.load_state_dict(weights)
         network.eval()
         losses = self._validation.loss(network, config.model, config.training.seed, dtype)

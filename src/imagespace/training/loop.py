@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from imagespace.errors import UserError
-from imagespace.precision import fastest_dtype, has_compiler
+from imagespace.precision import CPU, fastest_dtype, has_compiler
 from imagespace.training.allocator import keep_freed_memory
 from imagespace.training.budget import fraction_done, learning_rate_factor
 from imagespace.training.config import AutoencoderRun, RunConfig
@@ -52,13 +52,15 @@ class Progress:
 class TrainingState:
     """Network, averages and optimisers at one global step; everything else is derived from it."""
 
-    def __init__(self, config: AnyRun, dtype: torch.dtype, compiled: bool) -> None:
+    def __init__(
+        self, config: AnyRun, dtype: torch.dtype, compiled: bool, device: torch.device = CPU
+    ) -> None:
         training = config.training
         self.loss = loss_of(config)
         with torch.random.fork_rng():
             torch.manual_seed(training.seed)
-            self.network = self.loss.build_network()
-        self.config, self.dtype = config, dtype
+            self.network = self.loss.build_network().to(device)
+        self.config, self.dtype, self.device = config, dtype, device
         self.forward: Callable[..., Any] = torch.compile(self.network) if compiled else self.network
         self.ema = PowerEMA(self.network, training.ema_exponent)
         self.step = 0
@@ -94,7 +96,8 @@ class TrainingState:
         self, x_0: Tensor, conditions: tuple[Tensor, ...], learning_rate_scale: float
     ) -> float:
         """One optimiser step on clean samples and their conditions, all [B, ...]; the loss."""
-        loss = self.loss(self.forward, x_0, conditions, self.step, self.dtype)
+        x_0, *told = (part.to(self.device) for part in (x_0, *conditions))
+        loss = self.loss(self.forward, x_0, tuple(told), self.step, self.dtype)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(
             self.network.parameters(), self.config.training.gradient_clip_norm, foreach=True
@@ -136,22 +139,28 @@ class TrainingState:
         for key, value in files["optimizer"].items():
             name, moment = key.rsplit(":", 1)
             parameter = parameters[name]
-            owner[id(parameter)].state[parameter][moment] = value
+            # AdamW's count of its steps is a scalar that stays on the processor.
+            moved = value.to(parameter.device) if value.dim() else value
+            owner[id(parameter)].state[parameter][moment] = moved
         self.step, self.elapsed_s = int(state["step"]), float(state["elapsed_s"])
 
 
-def prepare(config: AnyRun, dtype: torch.dtype | None = None) -> TrainingState:
+def prepare(
+    config: AnyRun, dtype: torch.dtype | None = None, device: torch.device = CPU
+) -> TrainingState:
     """The state at step 0; `dtype` is that of a run to be continued, else the config's."""
     # inductor and autocast warn about mixed types that are meant.
     warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
     keep_freed_memory()
-    compiled = config.training.compile and has_compiler()
+    compiled = config.training.compile and has_compiler(device)
     precision = config.training.precision
-    chosen = fastest_dtype() if precision == "auto" else getattr(torch, precision)
-    return TrainingState(config, dtype or chosen, compiled)
+    chosen = fastest_dtype(device) if precision == "auto" else getattr(torch, precision)
+    return TrainingState(config, dtype or chosen, compiled, device)
 
 
-def train(config: AnyRun, data: Task, out: Path) -> Generator[Progress, None, None]:
+def train(
+    config: AnyRun, data: Task, out: Path, device: torch.device = CPU
+) -> Generator[Progress, None, None]:
     """Trains to the end of the budget, continuing what `out` holds; yields after every step.
 
     Closing the generator saves a checkpoint first. Errors: UserError if `out` holds something
@@ -162,7 +171,7 @@ def train(config: AnyRun, data: Task, out: Path) -> Generator[Progress, None, No
     checkpoint = run.newest()
     # A continued run keeps its arithmetic: another would be another run.
     dtype = getattr(torch, checkpoint[1]["dtype"]) if checkpoint is not None else None
-    state, fitted_from = prepare(config, dtype), time.monotonic()
+    state, fitted_from = prepare(config, dtype, device), time.monotonic()
     if checkpoint is not None:
         torch.set_num_threads(checkpoint[1]["num_threads"])
         state.restore(*checkpoint)

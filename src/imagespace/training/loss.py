@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from imagespace.diffusion.objective import sample_times, squared_error
 from imagespace.networks.build import build_network
+from imagespace.precision import products_in
 from imagespace.randomness import generator
 from imagespace.training.config import RunConfig
 
@@ -60,9 +61,10 @@ class DiffusionLoss(TrainingLoss):
         objective = self.config.model.objective
         schedule = objective.build_schedule()
         random = generator(self.config.training.seed, "noise", step)
-        t = sample_times(objective, len(x_0), random)
-        eps = torch.randn(x_0.shape, generator=random)
+        # Drawn on the processor, wherever the network computes: the same noise on any device.
+        t = sample_times(objective, len(x_0), random).to(x_0.device)
+        eps = torch.randn(x_0.shape, generator=random).to(x_0.device)
         x_t = schedule.add_noise(x_0, eps, t)
-        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        with products_in(dtype, x_0.device):
             output = forward(*schedule.network_input(x_t, t), *conditions)
         return squared_error(output.float(), x_0, x_t, eps, t, objective, schedule).mean()

@@ -26,7 +26,7 @@ def orthogonalise(matrix: Tensor, dtype: torch.dtype, num_iterations: int = 5) -
     x: Tensor = (matrix if wide else matrix.mT).to(dtype)
     x = x / (x.float().norm() + 1e-7).to(dtype)
     if dtype == torch.float32 and x.shape[1] >= 2 * x.shape[0]:
-        gram, product = x @ x.mT, torch.eye(x.shape[0])
+        gram, product = x @ x.mT, torch.eye(x.shape[0], device=x.device)
         for _ in range(num_iterations):
             factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
             factor.diagonal().add_(a)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from imagespace.networks.autoencoder import Autoencoder
 from imagespace.networks.discriminator import Discriminator
+from imagespace.precision import products_in
 from imagespace.randomness import generator
 from imagespace.training.adversarial import AdversarialAutoencoder, contest
 from imagespace.training.config import AutoencoderRun
@@ -53,7 +54,7 @@ class ReconstructionLoss(TrainingLoss):
         dtype: torch.dtype,
     ) -> Tensor:
         kl_weight = self.config.reconstruction.kl_weight
-        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        with products_in(dtype, x_0.device):
             noise = self._noise(x_0, step) if kl_weight else None
             x0_hat, latents = forward(x_0, noise)
         error = x0_hat.float() - x_0
@@ -70,7 +71,8 @@ class ReconstructionLoss(TrainingLoss):
         autoencoder = self.config.autoencoder
         sides = [side // autoencoder.downsampling for side in x_0.shape[2:]]
         random = generator(self.config.training.seed, "latents", step)
-        return torch.randn(len(x_0), autoencoder.latent_channels, *sides, generator=random)
+        noise = torch.randn(len(x_0), autoencoder.latent_channels, *sides, generator=random)
+        return noise.to(x_0.device)
 
 
 def edges(error: Tensor) -> Tensor:

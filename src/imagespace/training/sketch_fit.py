@@ -35,13 +35,14 @@ def fit_sketch(
     if training.budget_images is not None:
         num_steps = min(num_steps, -(-training.budget_images // BATCH_SIZE))
     limit_s = 60 * MOST_OF_BUDGET * (training.budget_minutes or float("inf"))
+    device = sketch.picture.weight.device
     sketch.requires_grad_(True)
     optimizer = torch.optim.AdamW(sketch.parameters(), weight_decay=WEIGHT_DECAY, foreach=True)
     started, step, fraction = time.monotonic(), 0, 0.0
     while fraction < 1:
         random = generator(training.seed, "sketch", step)
         chosen = rows[torch.randint(len(rows), (BATCH_SIZE,), generator=random).numpy()]
-        x_0, text = batch(chosen, random)
+        x_0, text = (part.to(device) for part in batch(chosen, random))
         small = F.avg_pool2d(x_0, x_0.shape[-1] // sketch.shape[-1])
         with torch.random.fork_rng():
             torch.manual_seed(generator(training.seed, "sketch/dropout", step).initial_seed())
