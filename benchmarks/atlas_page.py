@@ -5,7 +5,7 @@ names, writes the page with walks over it, opens it in headless Chromium without
 processor and drags it about. The layout is made up: it shows what the page does, not what a space
 looks like. `imagespace map` writes the page of a real one, which `--page` names.
 
-Run: python benchmarks/atlas_page.py --data data/glyphs --cluster radical_name --out atlas.html
+Run: python benchmarks/atlas_page.py --data glyphs --cluster radical_name --out atlas.html
 """
 
 import argparse

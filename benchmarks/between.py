@@ -5,7 +5,7 @@ in an autoencoder's latents and by the walk. How
 near it is to real glyphs is 1 - cosine to the nearest of the training pictures, in the features of
 the image-text space; real pictures that were not trained on are the measure of what is near.
 
-Run: python benchmarks/between.py --data data/glyphs --figure between.png
+Run: python benchmarks/between.py --data glyphs --figure between.png
 """
 
 import argparse
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the folder of glyphs")
     parser.add_argument("--num-training", type=int, default=4000)
     parser.add_argument("--steps", type=int, default=12)
-    parser.add_argument("--figure", type=Path, help="PNG: a cross-fade above a morph")
+    parser.add_argument("--figure", type=Path, help="PNG: in pixels, in latents, through the noise")
     parser.add_argument("--tokens", action="store_true", help="also blend token states, and stop")
     args = parser.parse_args()
     model = imagespace.load("glyphs")

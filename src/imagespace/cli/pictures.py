@@ -70,7 +70,7 @@ def build_emoji(
     for reason, count in summary.dropped.items():
         print(f"  left out: {count:,} ({reason})")
     print(f"whose they are: {summary.folder / 'ATTRIBUTION.md'}")
-    print(f"next: imagespace train {summary.folder} --recipe emoji --out run --minutes 30")
+    print(f"next: imagespace train {summary.folder} --recipe emoji --out run")
 
 
 @app.command("sheet")
