@@ -1,6 +1,9 @@
-"""Turns a finished run into a shipped model or autoencoder: half-precision weights, card's facts.
+"""Turns a finished run into a shipped model or autoencoder: small weights, and the card's facts.
 
 python scripts/export_model.py RUN src/imagespace/models/NAME
+
+Weights are halved to float16. If the file would be larger than may ship, its largest matrices are
+written in eight bits, one after the other, until it is not.
 """
 
 import argparse
@@ -17,12 +20,22 @@ from imagespace.checkpoints import (
     save_autoencoder,
     save_model,
 )
+from imagespace.eight_bits import in_eight_bits
 
 MODEL, AUTOENCODER = "model.safetensors", "autoencoder.safetensors"
 
 
-def halved(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.to(torch.float16) for name, tensor in tensors.items()}
+LARGEST_BYTES = 16_000_000
+
+
+def shrunk(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors as float16, and as many matrices in eight bits as they must be."""
+    small = {name: tensor.to(torch.float16) for name, tensor in tensors.items()}
+    by_size = sorted((t.numel(), name) for name, t in tensors.items() if t.dim() == 2)
+    while by_size and sum(tensor.nbytes for tensor in small.values()) > 0.995 * LARGEST_BYTES:
+        _, name = by_size.pop()
+        small = in_eight_bits(small | {name: tensors[name]}, name)
+    return small
 
 
 def main() -> None:
@@ -36,11 +49,11 @@ def main() -> None:
     if (arguments.run / AUTOENCODER).is_file():
         path, figure = arguments.out / AUTOENCODER, "psnr"
         autoencoder, _ = load_autoencoder(arguments.run / AUTOENCODER)
-        save_autoencoder(path, halved(autoencoder.state_dict()), autoencoder.config)
+        save_autoencoder(path, shrunk(autoencoder.state_dict()), autoencoder.config)
     else:
         path, figure = arguments.out / MODEL, "t=0.5"
         tensors, config = load_model_file(arguments.run / MODEL)
-        save_model(path, halved(tensors), config)
+        save_model(path, shrunk(tensors), config)
     last = next(one for one in map(json.loads, reversed(lines)) if figure in one)
     facts = {
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),

@@ -11,6 +11,7 @@ from imagespace.checkpoints import (
     save_checkpoint,
     save_model,
 )
+from imagespace.eight_bits import in_eight_bits
 from imagespace.errors import UserError
 
 TENSORS = {"b": torch.arange(6.0).reshape(2, 3), "a": torch.ones(4, dtype=torch.float16)}
@@ -24,6 +25,22 @@ def test_model_file_round_trip(tmp_path):
     assert tensors["a"].dtype == torch.float32
     assert torch.equal(tensors["b"], TENSORS["b"])
     assert [p.name for p in tmp_path.iterdir()] == ["m.safetensors"]
+
+
+def test_a_matrix_in_eight_bits_is_read_back_within_half_a_step_of_its_rows(tmp_path):
+    torch.manual_seed(0)
+    matrix = torch.randn(5, 300) * torch.tensor([1e-3, 1.0, 40.0, 0.0, 2.0])[:, None]
+    matrix[4, 1:] = 0  # a row of one weight
+    tensors = in_eight_bits({"a": matrix, "b": torch.ones(3, 2)}, "a")
+    path = tmp_path / "m.safetensors"
+    save_model(path, tensors, ModelConfig())
+    found, _ = load_model_file(path)
+    half_a_step = matrix.abs().amax(dim=1, keepdim=True) / 254
+    assert set(found) == {"a", "b"}
+    assert ((found["a"] - matrix).abs() <= half_a_step * 1.0001).all()
+    assert (found["a"] - matrix)[1].abs().max() > 0.5 * half_a_step[1]  # it was rounded at all
+    torch.testing.assert_close(found["a"][4], matrix[4])
+    assert path.stat().st_size < 5 * 300 + 5 * 4 + 3 * 2 * 4 + 4000
 
 
 def test_every_flipped_byte_is_found(tmp_path):

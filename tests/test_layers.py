@@ -7,8 +7,8 @@ import imagespace
 
 ROOT = Path(imagespace.__file__).parent
 ROWS = [
-    {"errors", "randomness", "precision", "page"},
-    {"pictures", "points", "text", "diffusion", "networks"},
+    {"errors", "randomness", "precision", "eight_bits", "page"},
+    {"pictures", "points", "text", "diffusion", "networks", "device"},
     {"checkpoints"},
     {"pipeline"},
     {"training"},

@@ -21,6 +21,7 @@ from torch import Tensor
 from imagespace.diffusion.objective import ObjectiveConfig
 from imagespace.diffusion.samplers import SAMPLERS, SAMPLERS_WITH_ETA, Sampler, SamplerName
 from imagespace.diffusion.spacing import SpacingName
+from imagespace.eight_bits import restored
 from imagespace.errors import UserError
 from imagespace.networks.autoencoder import Autoencoder, AutoencoderConfig
 from imagespace.networks.build import NetworkConfig
@@ -202,7 +203,7 @@ def _read_weights(
             "has a configuration that this version cannot read",
             "Update imagespace, or train a new model with `imagespace train`",
         ) from None
-    return {name: tensor.float() for name, tensor in tensors.items()}, config
+    return restored(tensors), config
 
 
 def with_autoencoder(weights: dict[str, Tensor], autoencoder: Autoencoder) -> dict[str, Tensor]:
