@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from PIL import Image
 
 from imagespace.diffusion.exact import ExactMixture, ExactPictures
 from imagespace.diffusion.inpainting import Inpainting
@@ -11,6 +12,7 @@ from imagespace.diffusion.inversion import InverseDDIM, inversion_times
 from imagespace.diffusion.samplers import DDIM, SAMPLERS, walk
 from imagespace.diffusion.schedule import SCHEDULES, RectifiedFlow
 from imagespace.diffusion.spacing import step_times, times_from
+from imagespace.pipeline.start import start_from, start_tensors
 from imagespace.randomness import generator
 
 
@@ -22,6 +24,18 @@ def blobs(schedule):
     """A mixture of pictures [1, 4, 4], each with some spread."""
     means = draw(5, 1, 4, 4, name="means")
     return ExactMixture(schedule, means, torch.full((5,), 0.3, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(("fit", "upper", "drawn"), [("pad", 1, 0), ("crop", -1, 1)])
+def test_a_start_is_made_square_as_the_training_pictures_were(tmp_path, fit, upper, drawn):
+    Image.new("L", (32, 16), 0).save(tmp_path / "wide.png")
+    Image.new("L", (32, 16), 255).save(tmp_path / "mask.png")
+    start = start_from(tmp_path / "wide.png", mask=tmp_path / "mask.png")
+    picture, mask = start_tensors(start, (1, 16, 16), fit)
+    assert picture[0, 8].eq(-1).all()
+    assert picture[0, 0].eq(upper).all()
+    assert mask[0, 8].eq(1).all()
+    assert mask[0, 0].eq(drawn).all()  # what pads it is kept
 
 
 @pytest.mark.parametrize("schedule_name", SCHEDULES)

@@ -34,11 +34,11 @@ def chosen_pictures(
 
         with progress_bar("reading pictures") as report:
             folder = pictures_of(model, data, report)
-    found, names = [], []
+    found, names, shape = [], [], model.config.picture_shape
     for word in wanted:
         path = Path(word)
         if folder is None and (path.is_file() or path.suffix):
-            found.append(start_tensors(start_from(path), model.config.picture_shape)[0])
+            found.append(start_tensors(start_from(path), shape, model.config.fit)[0])
             names.append(path.stem)
         elif folder is None:
             if model.encoder is None:

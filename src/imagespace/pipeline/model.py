@@ -114,7 +114,7 @@ class Model:
         with torch.no_grad():
             drawn = self.decode(samples)
         if self.autoencoder is not None and start is not None and start.mask:
-            picture, mask = start_tensors(start, self.config.picture_shape)
+            picture, mask = start_tensors(start, self.config.picture_shape, self.config.fit)
             assert mask is not None
             drawn = mask * drawn + (1 - mask) * picture
         return to_pixels(drawn)
@@ -133,7 +133,7 @@ class Model:
 
         A place of the latents is drawn if any of its pixels is. Errors: those of `start_tensors`.
         """
-        picture, mask = start_tensors(start, self.config.picture_shape)
+        picture, mask = start_tensors(start, self.config.picture_shape, self.config.fit)
         with torch.no_grad():
             x_0 = self.encode(picture[None])[0]
         if mask is not None and self.autoencoder is not None:

@@ -74,8 +74,12 @@ def start_from(
     )
 
 
-def start_tensors(start: Start, picture_shape: tuple[int, ...]) -> tuple[Tensor, Tensor | None]:
+def start_tensors(
+    start: Start, picture_shape: tuple[int, ...], fit: str
+) -> tuple[Tensor, Tensor | None]:
     """(picture [C, H, W] in [-1, 1], mask [1, H, W] of 0 and 1 or None) of a model's pictures.
+
+    They are made square by `fit`, as the model's training pictures were.
 
     Errors: UserError if a file is not what it was when the settings were made, or if the model
     draws points, whose shape is [D].
@@ -86,25 +90,26 @@ def start_tensors(start: Start, picture_shape: tuple[int, ...]) -> tuple[Tensor,
         if name and _sha256(Path(name)) != sha256:
             raise UserError(name, "has changed since the picture was drawn", "Bring it back")
     channels, size, _ = picture_shape
-    x_0 = torch.from_numpy(_pixels(Path(start.picture), size, channels).transpose(2, 0, 1).copy())
+    x_0 = torch.tensor(_pixels(Path(start.picture), size, channels, fit))
+    x_0 = x_0.permute(2, 0, 1)
     mask = None
     if start.mask:
-        drawn = _mask(Path(start.mask), size).transpose(2, 0, 1)
+        drawn = _mask(Path(start.mask), size, fit).transpose(2, 0, 1)
         mask = torch.from_numpy(drawn.astype(np.float32))
     return x_0.float() / 127.5 - 1, mask
 
 
-def _mask(path: Path, size_px: int) -> NDArray[np.bool_]:
+def _mask(path: Path, size_px: int, fit: str) -> NDArray[np.bool_]:
     """Where a mask is white, [H, W, 1]; what pads it to a square is black, to be kept."""
     try:
-        return open_picture(path, size_px, 1, background=(0, 0, 0)) > 127
+        return open_picture(path, size_px, 1, fit, background=(0, 0, 0)) > 127
     except DAMAGE:
         raise UserError(str(path), "is not a readable picture", "Save it anew as PNG") from None
 
 
-def _pixels(path: Path, size_px: int, num_channels: int) -> NDArray[np.uint8]:
+def _pixels(path: Path, size_px: int, num_channels: int, fit: str) -> NDArray[np.uint8]:
     try:
-        return open_picture(path, size_px, num_channels)
+        return open_picture(path, size_px, num_channels, fit)
     except FileNotFoundError:
         raise UserError(str(path), "there is no such picture", "Check the name") from None
     except DAMAGE:
