@@ -55,6 +55,11 @@ def main() -> None:
         tensors, config = load_model_file(arguments.run / MODEL)
         save_model(path, shrunk(tensors), config)
     last = next(one for one in map(json.loads, reversed(lines)) if figure in one)
+    if path.stat().st_size > LARGEST_BYTES:
+        path.unlink()
+        raise SystemExit(
+            f"{path} would be larger than {LARGEST_BYTES:,} bytes: train a smaller one"
+        )
     facts = {
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "bytes": path.stat().st_size,

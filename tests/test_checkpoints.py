@@ -1,5 +1,8 @@
 """Files are written whole and read with suspicion."""
 
+import importlib.util
+from pathlib import Path
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -41,6 +44,20 @@ def test_a_matrix_in_eight_bits_is_read_back_within_half_a_step_of_its_rows(tmp_
     assert (found["a"] - matrix)[1].abs().max() > 0.5 * half_a_step[1]  # it was rounded at all
     torch.testing.assert_close(found["a"][4], matrix[4])
     assert path.stat().st_size < 5 * 300 + 5 * 4 + 3 * 2 * 4 + 4000
+
+
+def test_an_export_halves_weights_and_the_largest_matrices_more_if_it_must(monkeypatch):
+    path = Path(__file__).parent.parent / "scripts" / "export_model.py"
+    spec = importlib.util.spec_from_file_location("export_model", path)
+    export = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(export)
+    tensors = {"large": torch.randn(40, 50), "small": torch.randn(20, 50), "kernel": torch.ones(9)}
+    assert {one.dtype for one in export.shrunk(tensors).values()} == {torch.float16}
+    monkeypatch.setattr(export, "LARGEST_BYTES", 4500)  # 6,018 as float16
+    shrunk = export.shrunk(tensors)
+    assert shrunk["large"].dtype == torch.int8
+    assert shrunk["small"].dtype == shrunk["kernel"].dtype == torch.float16
+    assert sum(one.nbytes for one in shrunk.values()) <= 4500
 
 
 def test_every_flipped_byte_is_found(tmp_path):

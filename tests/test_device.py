@@ -13,8 +13,9 @@ from imagespace.diffusion.denoiser import NetworkDenoiser
 from imagespace.diffusion.schedule import RectifiedFlow
 from imagespace.errors import UserError
 from imagespace.networks.autoencoder import AutoencoderConfig
+from imagespace.networks.bottleneck import shifted
 from imagespace.networks.sketch import Sketch
-from imagespace.networks.transformer import TransformerConfig
+from imagespace.networks.transformer import PatchTransformer, TransformerConfig
 from imagespace.recipes.named import sketched, varied
 from imagespace.training.config import (
     AutoencoderRun,
@@ -115,9 +116,29 @@ def test_a_network_is_shown_points_on_its_device_and_answers_on_theirs():
     assert bool((answer == 1).all())
 
 
+@pytest.mark.filterwarnings("ignore:.*no-op")
+def test_a_checkpoint_of_the_processor_is_restored_on_the_device(no_values):
+    run = diffusion("rectified_flow", "x0", "muon")
+    told = (torch.randn(8, 4, 256), torch.zeros(8, 6))
+    before = TrainingState(run, torch.float32, False)
+    before.update(torch.randn(8, 1, 16, 16), told, 1.0)
+    after = TrainingState(run, torch.float32, False, META)
+    after.restore(before.tensors(), {"step": before.step, "elapsed_s": 1.0})
+    assert after.update(torch.randn(8, 1, 16, 16), told, 1.0) == 1.0
+    assert after.step == 2
+
+
+def test_a_shift_of_the_bottleneck_is_brought_to_the_network():
+    shape = {"image_size_px": 16, "patch_size_px": 4, "width": 32, "depth": 2, "num_heads": 2}
+    network = PatchTransformer(TransformerConfig(max_text_tokens=4, **shape)).to(META)
+    inputs = (torch.zeros(2, 1, 16, 16), torch.zeros(2), torch.zeros(2, 4, 256))
+    with shifted(network, torch.ones(16, 32)):
+        assert network(*(part.to(META) for part in inputs)).device == META
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("gpu", "--device gpu: is no device"), ("meta", "is no device"), ("cuda:99", "finds .* such")],
+    [("gpu", "device gpu: is none"), ("meta", "is none"), ("cuda:99", "cannot use it")],
 )
 def test_a_device_that_is_not_here_is_refused(name, words, refusal):
     with pytest.raises(UserError, match=words):

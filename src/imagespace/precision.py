@@ -40,7 +40,8 @@ def fastest_dtype(device: torch.device = CPU) -> torch.dtype:
     asked, a processor is timed.
     """
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(False) else torch.float32
+        has_bfloat16 = torch.cuda.get_device_capability(device) >= (8, 0)
+        return torch.bfloat16 if has_bfloat16 else torch.float32
     half = matrix_product_rate(torch.bfloat16)
     full = matrix_product_rate(torch.float32)
     return torch.bfloat16 if half > 1.3 * full else torch.float32
@@ -60,7 +61,9 @@ def arithmetic(dtype: torch.dtype, device: torch.device = CPU) -> Iterator[None]
 
 
 def has_compiler(device: torch.device = CPU) -> bool:
-    """Whether torch.compile can build what it needs here: C++, or Triton's kernels."""
+    """Whether torch.compile can build what it needs here: C++, or Triton's kernels and their C."""
     if device.type == "cuda":
-        return importlib.util.find_spec("triton") is not None
+        has_triton = importlib.util.find_spec("triton") is not None
+        has_c = any(shutil.which(name) for name in ("gcc", "clang", "cc"))
+        return has_triton and has_c and torch.cuda.get_device_capability(device) >= (7, 0)
     return any(shutil.which(name) for name in ("g++", "clang++", "c++"))

@@ -58,6 +58,10 @@ def main() -> None:
         # A full disk, a file without permission: the work so far is where it was.
         code = _fail(f"{error.filename or 'the system'}: {error.strerror or error}")
     except Exception as error:
+        if type(error).__name__ == "OutOfMemoryError":  # torch's, of a graphics card
+            sys.exit(
+                _fail("--device cuda: the card has too little memory. Use --network 4, or cpu")
+            )
         # Typer's usage errors carry a message and an exit code; all else is our own bug.
         if not hasattr(error, "format_message"):
             raise

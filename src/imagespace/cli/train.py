@@ -41,7 +41,9 @@ def train(
     size: Annotated[
         int | None, typer.Option(help="Side in pixels; else what the pictures have.")
     ] = None,
-    fit: Annotated[str, typer.Option(help="How pictures become square.")] = "pad",
+    fit: Annotated[
+        str | None, typer.Option(help="How pictures become square: pad (usual), crop, stretch.")
+    ] = None,
     unconditional: Annotated[
         bool, typer.Option("--unconditional", help="Train without captions.")
     ] = False,
@@ -109,12 +111,24 @@ def train(
     if not 0 <= seed < 2**63:
         raise UserError(f"--seed {seed}", "must be from 0 to 2^63 - 1", "Use such a seed")
     from imagespace.device import device_named
+    from imagespace.pipeline import load
     from imagespace.points import POINT_SETS
     from imagespace.recipes import PictureOptions, for_points, picture_config
     from imagespace.recipes import recipe as named_recipe
 
+    begun_from = None if initial is None else load(initial)
     asked = PictureOptions(
-        recipe, size, fit, unconditional, flip, jitter, network, space, autoencoder, initial, depth
+        recipe,
+        size,
+        fit,
+        unconditional,
+        flip,
+        jitter,
+        network,
+        space,
+        autoencoder,
+        begun_from,
+        depth,
     )
     computes_on = device_named(device)
     budget: Budget = {"budget_images": images, "budget_minutes": minutes}
@@ -129,7 +143,7 @@ def train(
             kl or 0.0,
             adversarial or 0.0,
             size,
-            fit,
+            fit or "pad",
         )
         _train_autoencoder(Path(data), shape, budget, seed, out, computes_on, dry_run)
         return
@@ -161,7 +175,7 @@ def train(
     if dry_run:
         _dry_run(config, training_data, computes_on)
         return
-    if config.recipe != "points":
+    if config.recipe != "points" and initial is None and computes_on.type == "cpu":
         from imagespace.checkup.recommendation import budget_finding
 
         if short := budget_finding(config):
@@ -226,7 +240,6 @@ def _picture_data(config: "RunConfig", folder: Path, asked: "PictureOptions") ->
     """The folder's pictures and captions, with remarks on what will not be read."""
     from imagespace.checkup.checkup import quick_findings
     from imagespace.networks.transformer import TransformerConfig
-    from imagespace.pipeline import load
     from imagespace.recipes import autoencoder_for
     from imagespace.text.vectors import load_text_encoder
     from imagespace.training.latent_data import LatentData
@@ -247,10 +260,13 @@ def _picture_data(config: "RunConfig", folder: Path, asked: "PictureOptions") ->
         latents = f", as latents of {'x'.join(map(str, network.sample_shape))}"
     print(f"recipe {config.recipe}: {size_px} px, {colour}{latents}{prompts}")
     print(f"{len(pictures):,} pictures, {len(pictures.indices('train')):,} in training")
-    initial = None if asked.initial is None else load(asked.initial).network.state_dict()
+    model = asked.initial
+    initial = None if model is None else model.network.state_dict()
     if config.model.autoencoder is None:
         return PictureData(config, pictures, encoder, initial)
-    autoencoder, _ = autoencoder_for(config.recipe, asked.autoencoder)
+    autoencoder = None if model is None else model.autoencoder
+    if autoencoder is None:
+        autoencoder, _ = autoencoder_for(config.recipe, asked.autoencoder)
     beside = folder if folder.is_dir() else folder.parent
     with progress_bar("encoding pictures") as report:
         return LatentData(config, pictures, encoder, autoencoder, beside, report, initial)
@@ -318,12 +334,13 @@ def _train(
     events = run(config, data, out, device)
     noun = _noun(config)
     interrupted = _note_interrupts()
+    begun = "as begun" if getattr(config, "initial_sha256", "") else "untrained"
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("starting", total=1.0)
         for progress in events:
             left_s = progress.elapsed_s * (1 / max(progress.fraction, 1e-9) - 1)
             eta = f"{left_s / 60:.0f} min left" if progress.fraction > 0.005 else "..."
-            loss = f"loss {progress.loss:.3f}" if progress.step else "untrained"
+            loss = f"loss {progress.loss:.3f}" if progress.step else begun
             text = f"step {progress.step:,}  {progress.num_images:,} {noun}  {loss}  {eta}"
             bar.update(task, completed=progress.fraction, description=text)
             if interrupted:

@@ -27,7 +27,7 @@ from imagespace.evaluation.image_text_space import (
     to_input,
 )
 from imagespace.pictures.folder import PictureSet
-from imagespace.precision import fastest_dtype
+from imagespace.precision import CPU, fastest_dtype, products_in
 from imagespace.randomness import generator
 from imagespace.text.vectors import TextEncoder
 
@@ -98,7 +98,7 @@ def learn_space(
         ]
     )
     captions = _Captions([pictures.captions[row] for row in rows], encoder)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = ImageTextNetwork(num_channels, encoder.width)
     average = copy.deepcopy(network)
@@ -111,7 +111,7 @@ def learn_space(
         x = torch.from_numpy(inputs[drawn.numpy()]).float() / 255
         views = deform(torch.cat([x, x]), random)
         token_ids, names = captions.draw(drawn, random)
-        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        with products_in(dtype, CPU):
             near_captions, near_views = network(views)
             has_caption = names > 0
             texts = network.text(encoder.states(token_ids[has_caption]))

@@ -96,7 +96,7 @@ class Gan:
     ) -> None:
         self.config, self.seed = config, seed
         # Layers draw their first weights from torch's global generator: give it back untouched.
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(generator(seed, "gan/weights").initial_seed())
             self.generator, self.discriminator = build(config)
         self.average = {k: v.detach().clone() for k, v in self.generator.named_parameters()}

@@ -71,7 +71,9 @@ class Laboratory:
             folder = Path.home() / ".cache" / "imagespace" / f"glyphs-{network.image_size_px}"
             if not (folder / "metadata.jsonl").is_file():
                 build_glyphs(folder, network.image_size_px)
-        return read_folder(folder, network.image_size_px, network.num_channels)
+        return read_folder(
+            folder, network.image_size_px, network.num_channels, fit=self.model.config.fit
+        )
 
     def rows(self, split: str, num: int) -> NDArray[np.int64]:
         """At most `num` rows of a split, in an order that depends on the seed alone."""

@@ -2,6 +2,7 @@
 
 import re
 
+import torch
 from torch import Tensor
 
 _BLOCK = re.compile(r"blocks\.(\d+)\.(.+)")
@@ -31,6 +32,8 @@ def grown(weights: dict[str, Tensor], depth: int) -> dict[str, Tensor]:
         copied = number * len(blocks) // depth
         for name, weight in blocks[copied].items():
             is_silent = copied == below and name in _OUTPUTS
-            found[f"blocks.{number}.{name}"] = weight * 0 if is_silent else weight.clone()
+            found[f"blocks.{number}.{name}"] = (
+                torch.zeros_like(weight) if is_silent else weight.clone()
+            )
         below = copied
     return found

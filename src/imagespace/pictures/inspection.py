@@ -1,6 +1,7 @@
 """What kinds of pictures a set holds, found by looking at each, without packing any."""
 
 import os
+import shlex
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ def readable_looks(folder: Path, sources: Sequence[Source]) -> list[Inspected]:
         raise UserError(
             str(folder),
             f"none of its pictures can be read (of the first: {looks[0].fault})",
-            f"Run imagespace pictures check {folder}",
+            f"Run imagespace pictures check {shlex.quote(str(folder))}",
         )
     return readable
 

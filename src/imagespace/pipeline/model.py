@@ -360,7 +360,9 @@ class Model:
         if sampling.guidance == 1:
             return good
         if first.weaker:
-            bad = _weaker_model(first.weaker, first.weaker_sha256)._composed(settings)
+            bad = _weaker_model(first.weaker, first.weaker_sha256, str(self.device))._composed(
+                settings
+            )
         else:
             bad = self.denoiser([s.negative for s in settings])
         interval, rescale = sampling.guidance_interval, sampling.guidance_rescale
@@ -470,10 +472,10 @@ def batches(settings: Sequence[PictureSettings]) -> Iterator[list[PictureSetting
 
 
 @lru_cache(maxsize=2)
-def _weaker_model(source: str, sha256: str) -> Model:
+def _weaker_model(source: str, sha256: str, device: str) -> Model:
     from imagespace.pipeline.loading import load
 
-    model = load(source)
+    model = load(source, device)
     if model.sha256 != sha256:
         raise UserError(
             source, f"has weights {model.sha256}, not {sha256}", "Name the model that drew it"

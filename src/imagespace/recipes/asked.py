@@ -7,12 +7,13 @@ from imagespace.errors import UserError
 from imagespace.pictures.decoding import FITS
 from imagespace.pictures.inspection import readable_looks
 from imagespace.pictures.layouts.recognise import find_pictures
-from imagespace.pipeline import load, load_autoencoder_by_name
+from imagespace.pipeline import Model, load_autoencoder_by_name
 from imagespace.recipes.folder import for_folder, suited_recipe
-from imagespace.recipes.initial import from_model
+from imagespace.recipes.initial import check_initial, from_model
 from imagespace.recipes.latent import autoencoder_for, check_space, in_latents
 from imagespace.recipes.named import (
     Budget,
+    check_depth,
     check_network,
     network_sized,
     recipe,
@@ -24,18 +25,22 @@ from imagespace.training.config import RunConfig
 
 @dataclass(frozen=True)
 class PictureOptions:
-    """What the user asked of a run on pictures; None is what suits the folder."""
+    """What the user asked of a run on pictures; None is what suits the folder.
+
+    `initial` is the model that the run goes on from; it settles the network but for its depth, and
+    the fit and size of the pictures unless they are given.
+    """
 
     recipe: str | None = None
     size: int | None = None
-    fit: str = "pad"
+    fit: str | None = None
     unconditional: bool = False
     flip: bool = False
     jitter: bool = False
     network: int | None = None
     space: str = "pixel"
     autoencoder: str | None = None
-    initial: str | None = None
+    initial: Model | None = None
     depth: int | None = None
 
 
@@ -46,10 +51,10 @@ def picture_config(folder: Path, asked: PictureOptions, budget: Budget, seed: in
     folder that cannot be read, or one without captions unless the run is to be unconditional; an
     autoencoder, or a model to begin with, that is missing or does not fit.
     """
-    if asked.fit not in FITS:
-        raise UserError(
-            f"--fit {asked.fit!r}", "there is no such fit", f"Use one of {', '.join(FITS)}"
-        )
+    initial = asked.initial
+    fit = asked.fit or ("pad" if initial is None else initial.config.fit)
+    if fit not in FITS:
+        raise UserError(f"--fit {fit!r}", "there is no such fit", f"Use one of {', '.join(FITS)}")
     check_space(asked.space, asked.autoencoder)
     if asked.autoencoder is not None:
         load_autoencoder_by_name(asked.autoencoder)  # a missing one is said before a long walk
@@ -57,13 +62,17 @@ def picture_config(folder: Path, asked: PictureOptions, budget: Budget, seed: in
         recipe(asked.recipe, budget, seed)  # an unknown one is said before a long walk
     if asked.network is not None:
         check_network(asked.network)
-    if asked.network is not None and asked.initial is not None:
-        raise UserError(
-            f"--network {asked.network}",
-            f"the network is that of {asked.initial}",
-            "Leave it out, or set more blocks by --depth",
-        )
-    initial = None if asked.initial is None else load(asked.initial)
+    if initial is not None:
+        if asked.network is not None or asked.space != "pixel":
+            option = "--space latent" if asked.network is None else f"--network {asked.network}"
+            raise UserError(
+                option,
+                f"is settled by --from {initial.source}",
+                "Leave it out; --depth adds blocks",
+            )
+        check_depth(asked.depth, check_initial(initial).depth)
+    else:
+        check_depth(asked.depth, 1)
     found = find_pictures(folder)
     is_fixed = asked.size is None and not asked.unconditional
     name = asked.recipe or (suited_recipe(found.rows) if is_fixed else "pictures")
@@ -89,11 +98,11 @@ def picture_config(folder: Path, asked: PictureOptions, budget: Budget, seed: in
         config = network_sized(config, asked.network)
     if asked.flip or asked.jitter:
         config = varied(config, flip=asked.flip, colour=0.5 if asked.jitter else 0.0)
-    model = config.model.model_copy(update={"fit": asked.fit})
+    model = config.model.model_copy(update={"fit": fit})
     config = config.model_copy(update={"model": model})
-    if asked.space == "latent":
-        autoencoder, sha256 = autoencoder_for(config.recipe, asked.autoencoder)
-        config = in_latents(config, autoencoder.config, sha256)
     if initial is not None:
         config = from_model(config, initial)
+    elif asked.space == "latent":
+        autoencoder, sha256 = autoencoder_for(config.recipe, asked.autoencoder)
+        config = in_latents(config, autoencoder.config, sha256)
     return config if asked.depth is None else with_depth(config, asked.depth)

@@ -6,16 +6,23 @@ from imagespace.pipeline import Model
 from imagespace.training.config import RunConfig
 
 
+def check_initial(model: Model) -> TransformerConfig:
+    """The network that a run from `model` goes on with. UserError: it is one of points."""
+    network = model.config.network
+    if not isinstance(network, TransformerConfig):
+        raise UserError(f"--from {model.source}", "draws points, not pictures", "Name another")
+    return network
+
+
 def from_model(config: RunConfig, model: Model) -> RunConfig:
-    """The run with the network and objective of `model`, whose weights it will begin with.
+    """The run in pixels `config`, with the network, objective and space of `model` instead.
 
     The recipe's training and the labels of its changes stay; grey pictures are read as colour where
-    the model draws in colour. UserError: a model of points, of another size, of no colour where
-    there is some, or of other prompts or latents than the run's.
+    the model draws in colour. UserError: it draws pictures of another size, or in grey where there
+    is colour, or reads prompts where there are none, or the other way round.
     """
-    network, initial = config.model.network, model.config.network
-    if not isinstance(initial, TransformerConfig) or not isinstance(network, TransformerConfig):
-        raise UserError(f"--from {model.source}", "draws points, not pictures", "Name another")
+    network, initial = config.model.network, check_initial(model)
+    assert isinstance(network, TransformerConfig)
     ours, theirs = config.model.picture_shape, model.config.picture_shape
     if ours[-1] != theirs[-1]:
         raise UserError(
@@ -34,17 +41,13 @@ def from_model(config: RunConfig, model: Model) -> RunConfig:
         if initial.max_text_tokens:
             rule, remedy = ("reads prompts, and this run has none", "Name one that reads none")
         raise UserError(f"--from {model.source}", rule, remedy)
-    if config.model.autoencoder_sha256 != model.config.autoencoder_sha256:
-        raise UserError(
-            f"--from {model.source}",
-            "walks in another space: among pixels, or latents of another autoencoder",
-            "Choose --space and --autoencoder as that model was trained",
-        )
     labels = {"num_augmentation_labels": network.num_augmentation_labels}
     changes = {
         "network": initial.model_copy(update=labels),
         "objective": model.config.objective,
         "sampling": model.config.sampling,
+        "autoencoder": model.config.autoencoder,
+        "autoencoder_sha256": model.config.autoencoder_sha256,
     }
     return RunConfig(
         recipe=config.recipe,

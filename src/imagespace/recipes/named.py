@@ -135,19 +135,20 @@ def network_sized(config: RunConfig, size: int) -> RunConfig:
     return config.model_copy(update={"model": config.model.model_copy(update={"network": network})})
 
 
-def with_depth(config: RunConfig, depth: int) -> RunConfig:
-    """The run with another number of blocks; UserError if fewer than it begins with, or none."""
-    network = config.model.network
-    assert isinstance(network, TransformerConfig)
-    least = network.depth if config.initial_sha256 else 1
-    if not least <= depth <= LARGEST_DEPTH:
+def check_depth(depth: int | None, least: int) -> None:
+    """Errors: UserError unless a network can have `depth` blocks, of which it has `least`."""
+    if depth is not None and not least <= depth <= LARGEST_DEPTH:
         raise UserError(
             f"--depth {depth}",
             f"must be from {least} to {LARGEST_DEPTH}"
-            + (", blocks of a trained model are not left out" if least > 1 else ""),
-            f"Use {least + 1}",
+            + (": no block of a trained model is left out" if least > 1 else ""),
+            f"Use {max(least, min(depth, LARGEST_DEPTH))}",
         )
-    network = network.model_copy(update={"depth": depth})
+
+
+def with_depth(config: RunConfig, depth: int) -> RunConfig:
+    """The run with another number of blocks."""
+    network = config.model.network.model_copy(update={"depth": depth})
     return config.model_copy(update={"model": config.model.model_copy(update={"network": network})})
 
 

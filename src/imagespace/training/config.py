@@ -103,7 +103,8 @@ class RunConfig(BaseModel):
     recipe: str
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig(budget_minutes=30)
-    # Of the model whose weights the network begins with; empty where they are random.
+    # Of the model whose weights the network begins with, 16 digits (`Model.sha256`); empty where
+    # they are random.
     initial_sha256: str = ""
 
     @model_validator(mode="after")

@@ -57,7 +57,7 @@ class TrainingState:
     ) -> None:
         training = config.training
         self.loss = loss_of(config)
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(training.seed)
             self.network = self.loss.build_network().to(device)
         self.config, self.dtype, self.device = config, dtype, device

@@ -52,6 +52,16 @@ class RunFolder:
                     f"was begun with another autoencoder ({stored_sha256[:12]}, not {sha256[:12]})",
                     "Name that one with --autoencoder, or choose another --out",
                 )
+            other_initial = _initial_sha256(before.get("config", {}))
+            if isinstance(config, RunConfig) and other_initial != config.initial_sha256:
+                names = [
+                    sha256 or "random weights" for sha256 in (other_initial, config.initial_sha256)
+                ]
+                raise UserError(
+                    str(self.path),
+                    f"was begun from {names[0]}, not {names[1]}",
+                    "Name that very model with --from, or choose another --out",
+                )
             if not same_config:
                 raise UserError(
                     str(self.path),
@@ -141,6 +151,10 @@ def _without_sampling(config: RunConfig | AutoencoderRun) -> RunConfig | Autoenc
         return config
     model = config.model.model_copy(update={"sampling": SamplingConfig()})
     return config.model_copy(update={"model": model})
+
+
+def _initial_sha256(config: dict[str, Any]) -> str:
+    return str(config.get("initial_sha256", ""))
 
 
 def _step_of(line: str) -> int:

@@ -44,7 +44,7 @@ def fit_sketch(
         chosen = rows[torch.randint(len(rows), (BATCH_SIZE,), generator=random).numpy()]
         x_0, text = (part.to(device) for part in batch(chosen, random))
         small = F.avg_pool2d(x_0, x_0.shape[-1] // sketch.shape[-1])
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(generator(training.seed, "sketch/dropout", step).initial_seed())
             answer = sketch(pooled_text(text), DROPOUT)
         loss = (answer - small).square().mean()
