@@ -118,7 +118,7 @@ def test_the_recommended_command_trains_what_was_recommended(tmp_path, monkeypat
     assert run(monkeypatch, "pictures", "check", str(folder), "--size", "16") == 0
     command = re.search(r"next: imagespace (train .*)", capsys.readouterr().out)
     assert command is not None
-    monkeypatch.setattr("imagespace.cli.train._train", lambda config, data, out: print(config))
+    monkeypatch.setattr("imagespace.cli.train._train", lambda config, *others: print(config))
     assert run(monkeypatch, *command[1].split()) == 0
     out = capsys.readouterr().out
     assert "image_size_px=16" in out
