@@ -1,14 +1,12 @@
 """A trained model: draws, walks, and answers where the good pictures lie from any point."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby
 from typing import Literal, Unpack, get_args
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from imagespace.checkpoints import ModelConfig
@@ -25,7 +23,8 @@ from imagespace.networks.autoencoder import Autoencoder
 from imagespace.networks.build import Network
 from imagespace.networks.perceptron import PerceptronConfig
 from imagespace.pipeline.checks import check_guidance, check_prompt
-from imagespace.pipeline.drawn import Pictures, to_pixels
+from imagespace.pipeline.drawn import Pictures
+from imagespace.pipeline.picture_space import PictureSpace
 from imagespace.pipeline.prompted import PromptedDenoiser
 from imagespace.pipeline.redrawing import redrawn
 from imagespace.pipeline.settings import (
@@ -34,25 +33,22 @@ from imagespace.pipeline.settings import (
     Term,
     sampling_config,
 )
-from imagespace.pipeline.start import Start, start_tensors
+from imagespace.pipeline.start import Start
 from imagespace.pipeline.turning import axis_uses, turned
 from imagespace.randomness import generator, picture_noise
 from imagespace.text.vectors import TextEncoder
 
 # Pictures walked at once: bounds the memory, and changes no picture.
 LARGEST_BATCH = 64
-# Of pictures that an autoencoder reads or writes at once, for the same reason.
-_LARGEST_PIXELS = 2**20
 
 FieldName = Literal["direction", "score", "eps", "velocity", "prompt"]
 
 
-class Model:
+class Model(PictureSpace):
     """A trained network: `generate` draws, `walk` shows every step, `field` what it answers.
 
     A model without a text encoder has no prompts: its prompt is "". A model of points has no
-    pixels: `sample` draws from it. The samples x_t of a latent model are latents: `decode` and
-    `encode` are the way to pictures and back, and the identity for a model of pixels.
+    pixels: `sample` draws from it. From its samples x_t to pictures and back: `PictureSpace`.
     """
 
     def __init__(
@@ -64,10 +60,7 @@ class Model:
         source: str,
         autoencoder: Autoencoder | None = None,
     ) -> None:
-        assert (autoencoder is None) == (config.autoencoder is None)
-        self.config = config
-        self.autoencoder = autoencoder
-        self.source = source  # the name or path that `load` finds it by
+        super().__init__(config, autoencoder, source)
         self.network = network.eval().requires_grad_(False)
         self.encoder = encoder
         self.sha256 = sha256
@@ -77,68 +70,6 @@ class Model:
     def device(self) -> torch.device:
         """Where the network computes; samples and pictures stay on the processor."""
         return next(self.network.parameters()).device
-
-    def decode(self, samples: Tensor) -> Tensor:
-        """Pictures [B, C, H, W], near [-1, 1], of samples [B, ...]."""
-        if self.autoencoder is None:
-            return samples
-        return _in_parts(self.autoencoder.decode, samples, self.config.picture_shape)
-
-    def decoded_change(self, samples: Tensor, change: Tensor) -> Tensor:
-        """How pictures change, [B, C, H, W], as samples x [B, ...] set off along `change` v.
-
-        d/dh decode(x + h v) at h = 0: J(x) v with the Jacobian J of the decoder, exactly; v itself
-        for a model of pixels.
-        """
-        if self.autoencoder is None:
-            return change
-        decode, size = self.autoencoder.decode, _at_once(self.config.picture_shape)
-        parts = []
-        for x, v in zip(samples.split(size), change.split(size), strict=True):
-            # Derivatives cannot be taken of tensors that were made in inference mode.
-            parts.append(torch.autograd.functional.jvp(decode, x.clone(), v.clone())[1])
-        return torch.cat(parts)
-
-    def encode(self, pictures: Tensor) -> Tensor:
-        """Samples [B, ...] of pictures [B, C, H, W] in [-1, 1]."""
-        if self.autoencoder is None:
-            return pictures
-        return _in_parts(self.autoencoder.encode, pictures, self.config.picture_shape)
-
-    def pixels(self, samples: Tensor, start: Start | None = None) -> NDArray[np.uint8]:
-        """The pixels uint8 [B, H, W, C] of samples [B, ...].
-
-        What a mask keeps of the picture that the walk started from is that picture, although an
-        autoencoder would change it a little. Source: Blended Latent Diffusion, arXiv 2206.02779.
-        """
-        with torch.no_grad():
-            drawn = self.decode(samples)
-        if self.autoencoder is not None and start is not None and start.mask:
-            picture, mask = start_tensors(start, self.config.picture_shape, self.config.fit)
-            assert mask is not None
-            drawn = mask * drawn + (1 - mask) * picture
-        return to_pixels(drawn)
-
-    def check_draws_pixels(self, what: str) -> None:
-        """Errors: UserError if the samples are latents, where `what` would not be of pixels."""
-        if self.autoencoder is not None:
-            raise UserError(
-                f"model {self.source}",
-                f"walks among latents, and {what} is of pixels",
-                "Name a model that was trained with --space pixel",
-            )
-
-    def start_samples(self, start: Start) -> tuple[Tensor, Tensor | None]:
-        """(sample [...], mask of 0 and 1 that broadcasts over it or None) of a start.
-
-        A place of the latents is drawn if any of its pixels is. Errors: those of `start_tensors`.
-        """
-        picture, mask = start_tensors(start, self.config.picture_shape, self.config.fit)
-        with torch.no_grad():
-            x_0 = self.encode(picture[None])[0]
-        if mask is not None and self.autoencoder is not None:
-            mask = F.max_pool2d(mask, self.autoencoder.config.downsampling)
-        return x_0, mask
 
     def settings(
         self,
@@ -450,17 +381,6 @@ class Model:
         if x_0[0].numel() > 2:
             probes = random_signs((num_probes, *x_0.shape), random)
         return likelihood(self.denoiser([prompt] * len(x_0)), x_s, start_ratio, num_steps, probes)
-
-
-def _in_parts(
-    change: Callable[[Tensor], Tensor], x: Tensor, picture_shape: tuple[int, ...]
-) -> Tensor:
-    """`change` of x [B, ...], a bounded number of pixels at once."""
-    return torch.cat([change(part) for part in x.split(_at_once(picture_shape))])
-
-
-def _at_once(picture_shape: tuple[int, ...]) -> int:
-    return max(1, _LARGEST_PIXELS // (picture_shape[1] * picture_shape[2]))
 
 
 def batches(settings: Sequence[PictureSettings]) -> Iterator[list[PictureSettings]]:
