@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import imagespace
-from imagespace.device import device_named
+from imagespace.device import device_named, unused_card
 from imagespace.diffusion.denoiser import NetworkDenoiser
 from imagespace.diffusion.schedule import RectifiedFlow
 from imagespace.errors import UserError
@@ -146,6 +146,15 @@ def test_a_device_that_is_not_here_is_refused(name, words, refusal):
     with pytest.raises(UserError, match=words):
         imagespace.load("glyphs", device=name)
     assert name in refusal("train", "moons", "--device", name)
+
+
+def test_a_card_that_stands_idle_is_named(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "GeForce")
+    assert unused_card(torch.device("cpu")) == ("GeForce is not used; --device cuda trains on it")
+    assert unused_card(torch.device("cuda")) == ""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert unused_card(torch.device("cpu")) == ""
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="takes a graphics card")

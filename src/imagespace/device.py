@@ -10,6 +10,13 @@ import torch
 from imagespace.errors import UserError
 
 
+def unused_card(device: torch.device) -> str:
+    """A remark where a graphics card stands idle while the processor computes; else ""."""
+    if device.type == "cuda" or not torch.cuda.is_available():
+        return ""
+    return f"{torch.cuda.get_device_name()} is not used; --device cuda trains on it"
+
+
 def device_named(name: str) -> torch.device:
     """The device "cpu", "cuda" or "cuda:1". UserError if there is none, or torch cannot use it."""
     try:

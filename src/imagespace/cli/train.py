@@ -110,7 +110,7 @@ def train(
         raise UserError(f"--images {images}", "must be positive", "Use about 300000")
     if not 0 <= seed < 2**63:
         raise UserError(f"--seed {seed}", "must be from 0 to 2^63 - 1", "Use such a seed")
-    from imagespace.device import device_named
+    from imagespace.device import device_named, unused_card
     from imagespace.pipeline import load
     from imagespace.points import POINT_SETS
     from imagespace.recipes import PictureOptions, for_points, picture_config
@@ -131,6 +131,8 @@ def train(
         depth,
     )
     computes_on = device_named(device)
+    if idle := unused_card(computes_on):
+        print(f"note: {idle}")
     budget: Budget = {"budget_images": images, "budget_minutes": minutes}
     if recipe == "autoencoder":
         if given := _changed(asked, PictureOptions(recipe, size, fit)):
