@@ -7,11 +7,11 @@ import torch
 from pydantic import ValidationError
 
 from imagespace.checkpoints import ModelConfig
-from imagespace.networks.transformer import TransformerConfig
+from imagespace.networks.geometry import LARGEST_SCALE
+from imagespace.networks.transformer import PatchTransformer, TransformerConfig
 from imagespace.randomness import generator
 from imagespace.training.augmentation import (
     LARGEST_BRIGHTNESS,
-    LARGEST_SCALE,
     AugmentationConfig,
     augment,
     draw_labels,
@@ -82,7 +82,27 @@ def test_labels_come_at_the_stated_rates():
     share = (labels != 0).float().mean(dim=0)
     expected = torch.tensor([0.3, 0.3, 0.3, 0.5, 0.0, 0.0])
     assert ((share - expected).abs() < 4 * (0.25 / 20_000) ** 0.5).all()
+    moved = labels[:, :3] != 0
+    assert torch.equal(moved.any(dim=1), moved.all(dim=1))  # the other pictures are as they are
     assert labels[:, 0][labels[:, 0] != 0].std() == pytest.approx(3**-0.5, rel=0.03)  # uniform
+
+
+def test_the_sketch_moves_with_the_picture():
+    torch.manual_seed(0)
+    network = PatchTransformer(
+        TransformerConfig(
+            image_size_px=16, patch_size_px=4, width=32, depth=1, num_heads=2, max_text_tokens=4,
+            sketch_side_px=8, sketch_width=16, num_augmentation_labels=6,
+        )
+    )  # fmt: skip
+    pooled = torch.randn(3, 256)
+    labels = torch.cat([label(), label(right=1, down=-1), label(flip=1, scale=0.5)])
+    as_drawn, beside = network.sketched(pooled), network.sketched(pooled, labels)
+    torch.testing.assert_close(beside, augment(as_drawn, labels))
+    torch.testing.assert_close(beside[0], as_drawn[0])
+    # An eighth of 8 px: what stood in a pixel stands in the next one to the right, one higher.
+    torch.testing.assert_close(beside[1][:, :-1, 1:], as_drawn[1][:, 1:, :-1])
+    assert (beside[2] - as_drawn[2]).abs().max() > 0.01
 
 
 def test_a_network_that_reads_no_labels_is_refused():

@@ -71,8 +71,7 @@ def run_from(model, folder: Path, num: int = 64, **asked) -> tuple[RunConfig, Pi
     plain = {"compile": False, "budget_images": num, "num_validation": 8, "batch_size": 16}
     config = config.model_copy(update={"training": config.training.model_copy(update=plain)})
     pictures = read_folder(folder, 16, config.model.picture_shape[0])
-    weights = model.network.state_dict()
-    return config, PictureData(config, pictures, load_text_encoder(), weights)
+    return config, PictureData(config, pictures, load_text_encoder(), model)
 
 
 @pytest.mark.parametrize("depth", [None, 4])
@@ -121,6 +120,11 @@ def test_a_sketch_is_fitted_on_from_where_it_was(shapes_folder, initial, tmp_pat
     for name, weight in model.network.sketch.state_dict().items():
         moved = (begun[f"sketch.{name}"] - weight).abs().max()
         assert 0 < moved < 2e-3
+    fitted = imagespace.load(tmp_path / "run" / "model.safetensors")
+    config, data = run_from(fitted, shapes_folder, 1024)  # on the same pictures: it stays
+    next(train(config, data, tmp_path / "again"))
+    again = load_file(tmp_path / "again" / "model.safetensors")
+    assert all(torch.equal(again[name], begun[name]) for name in begun if "sketch." in name)
 
 
 def test_grey_pictures_and_labels_meet_a_latent_model_in_colour(shapes_folder, tmp_path):

@@ -20,6 +20,7 @@ from imagespace.text.vectors import load_text_encoder
 from imagespace.training.captions import build_caption_table
 from imagespace.training.config import RunConfig, TrainingConfig
 from imagespace.training.loop import TrainingState, train
+from imagespace.training.order import evenly
 from imagespace.training.picture_data import PictureData
 
 
@@ -167,6 +168,49 @@ def test_every_picture_is_seen_once_an_epoch(tiny_run, pictures, encoder):
     torch.testing.assert_close(again[0], batches.batch(1)[0])
     expected = torch.from_numpy(np.array(pictures.pixels[seen[size]])).permute(2, 0, 1) / 127.5 - 1
     torch.testing.assert_close(again[0][0], expected)
+
+
+def test_a_part_of_the_rows_spans_them_all():
+    rows = np.arange(100, 1100)
+    assert evenly(rows, 5).tolist() == [100, 350, 600, 849, 1099]
+    assert np.array_equal(evenly(rows, 5000), rows)
+    assert evenly(rows, 1).tolist() == [100]
+
+
+def test_a_killed_process_leaves_nothing_of_the_steps_that_are_taken_again(
+    tiny_run, pictures, encoder, tmp_path
+):
+    run, data = tmp_path / "run", PictureData(tiny_run, pictures, encoder)
+    for progress in (events := train(tiny_run, data, run)):
+        if progress.step == 3:
+            events.close()
+            break
+    stale = (
+        run / "history" / "images-0000999936.safetensors",
+        run / "samples" / "step-00099999.png",
+    )
+    for path in stale:
+        path.write_bytes(b"of a process that was killed")
+    kept = sorted((run / "samples").glob("step-0000000*"))
+    next(train(tiny_run, data, run))
+    assert not stale[0].is_file()
+    assert not stale[1].is_file()
+    assert kept
+    assert all(path.is_file() for path in kept)
+
+
+def test_a_run_closed_before_its_first_step_is_continued_from_there(
+    tiny_run, pictures, encoder, tmp_path
+):
+    data = PictureData(tiny_run, pictures, encoder)
+    events = train(tiny_run, data, tmp_path / "run")
+    next(events)
+    events.close()
+    assert (tmp_path / "run" / "checkpoints" / "step-00000000").is_dir()
+    for _ in train(tiny_run, data, tmp_path / "run"):
+        pass
+    steps = [one["step"] for one in metrics(tmp_path / "run")]
+    assert steps == list(range(11))
 
 
 def test_captions_are_chosen_at_the_stated_rates(pictures, encoder):

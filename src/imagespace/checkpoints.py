@@ -76,6 +76,8 @@ class ModelConfig(BaseModel):
     fit: Literal["pad", "crop", "stretch"] = "pad"
     # Of the text encoder; empty where the model has no prompt.
     text_fingerprint: str = ""
+    # Of the pictures and captions that it was trained on.
+    data_key: str = ""
     # Of a latent model: what turns its samples into pictures, and the SHA-256 of those weights.
     autoencoder: AutoencoderConfig | None = None
     autoencoder_sha256: str = ""

@@ -263,15 +263,14 @@ def _picture_data(config: "RunConfig", folder: Path, asked: "PictureOptions") ->
     print(f"recipe {config.recipe}: {size_px} px, {colour}{latents}{prompts}")
     print(f"{len(pictures):,} pictures, {len(pictures.indices('train')):,} in training")
     model = asked.initial
-    initial = None if model is None else model.network.state_dict()
     if config.model.autoencoder is None:
-        return PictureData(config, pictures, encoder, initial)
+        return PictureData(config, pictures, encoder, model)
     autoencoder = None if model is None else model.autoencoder
     if autoencoder is None:
         autoencoder, _ = autoencoder_for(config.recipe, asked.autoencoder)
     beside = folder if folder.is_dir() else folder.parent
     with progress_bar("encoding pictures") as report:
-        return LatentData(config, pictures, encoder, autoencoder, beside, report, initial)
+        return LatentData(config, pictures, encoder, autoencoder, beside, report, model)
 
 
 def _dry_run(config: "RunConfig | AutoencoderRun", data: "Task", device: "torch.device") -> None:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
+from imagespace.networks.geometry import moved
 from imagespace.networks.sketch import Sketch, patches_of, pooled_text
 from imagespace.networks.time_embedding import TimeEmbedding
 
@@ -213,6 +214,11 @@ class PatchTransformer(nn.Module):
             )
             self.sketch.requires_grad_(False)
 
+    def sketched(self, pooled: Tensor, augmentation: Tensor | None = None) -> Tensor:
+        """The sketches of pooled texts, moved as the pictures were: [B, D] -> [B, C, S, S]."""
+        sketch: Tensor = self.sketch(pooled)
+        return sketch if augmentation is None else moved(sketch, augmentation)
+
     def forward(
         self, x_t: Tensor, t: Tensor, text: Tensor, augmentation: Tensor | None = None
     ) -> Tensor:
@@ -228,7 +234,7 @@ class PatchTransformer(nn.Module):
             pooled = pooled_text(text)
             condition = condition + self.pooled_in(pooled)
             if config.sketch_side_px:
-                sketch = patches_of(self.sketch(pooled), side)
+                sketch = patches_of(self.sketched(pooled, augmentation), side)
                 picture_tokens = picture_tokens + self.sketch_in(sketch)
             x = torch.cat([text_tokens + self.text_positions, picture_tokens], dim=1)
         if augmentation is not None:

@@ -17,7 +17,8 @@ def check_initial(model: Model) -> TransformerConfig:
 def from_model(config: RunConfig, model: Model) -> RunConfig:
     """The run in pixels `config`, with the network, objective and space of `model` instead.
 
-    The recipe's training and the labels of its changes stay; grey pictures are read as colour where
+    The recipe's training stays, but for a rate that falls from the start; so do the labels of its
+    changes; grey pictures are read as colour where
     the model draws in colour. UserError: it draws pictures of another size, or in grey where there
     is colour, or reads prompts where there are none, or the other way round.
     """
@@ -49,9 +50,11 @@ def from_model(config: RunConfig, model: Model) -> RunConfig:
         "autoencoder": model.config.autoencoder,
         "autoencoder_sha256": model.config.autoencoder_sha256,
     }
+    # What is learnt already is not shaken for half of the time: the rate falls from the start.
+    training = config.training.model_copy(update={"decay_fraction": 1.0})
     return RunConfig(
         recipe=config.recipe,
         model=config.model.model_copy(update=changes),
-        training=config.training,
+        training=training,
         initial_sha256=model.sha256,
     )

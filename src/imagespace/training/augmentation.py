@@ -6,12 +6,11 @@ done to a picture, and asked for none of it when it draws (arXiv 2206.00364, app
 """
 
 import torch
-import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-LARGEST_SHIFT = 0.125  # of the side
-LARGEST_SCALE = 0.15  # of the logarithm
+from imagespace.networks.geometry import moved
+
 LARGEST_BRIGHTNESS = 0.2  # of the logarithm of the ink
 LARGEST_SATURATION = 0.3
 NUM_LABELS = 6
@@ -24,8 +23,8 @@ class AugmentationConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    geometry: float = Field(0.0, ge=0, le=1)  # chance of a shift across, of one down, of a scale
-    colour: float = Field(0.0, ge=0, le=1)  # chance of a brightness, and of a saturation
+    geometry: float = Field(0.0, ge=0, le=1)  # chance of being moved: shifts and scale
+    colour: float = Field(0.0, ge=0, le=1)  # chance of another brightness and saturation
     flip: bool = False  # mirrors half of the pictures
 
     @property
@@ -37,7 +36,8 @@ class AugmentationConfig(BaseModel):
 def draw_labels(config: AugmentationConfig, size: int, random: torch.Generator) -> Tensor:
     """What is done to each of `size` pictures, [B, 6]."""
     amount = 2 * torch.rand(size, NUM_LABELS, generator=random) - 1
-    chosen = torch.rand(size, NUM_LABELS, generator=random)
+    # One draw decides for all that moves a picture, so that the others are seen as they are.
+    chosen = torch.rand(size, NUM_LABELS, generator=random)[:, [0, 0, 0, 3, 4, 4]]
     geometry, flip, colour = config.geometry, 0.5 * config.flip, config.colour
     chance = torch.tensor([geometry, geometry, geometry, flip, colour, colour])
     amount[:, 3] = 1.0
@@ -51,19 +51,9 @@ def augment(pictures: Tensor, labels: Tensor) -> Tensor:
     """
     out = pictures
     if labels[:, :4].any():
-        right, down, log_scale, flip = labels[:, :4].unbind(1)
-        zoom = torch.exp(-LARGEST_SCALE * log_scale)
-        affine = torch.zeros(len(out), 2, 3)
-        affine[:, 0, 0] = torch.where(flip > 0, -zoom, zoom)
-        affine[:, 1, 1] = zoom
-        # The grid says where each output pixel is read; the picture is 2 wide in its units.
-        shift = 2 * LARGEST_SHIFT * torch.stack([right, down], dim=1)
-        affine[:, :, 2] = -torch.stack([affine[:, 0, 0], affine[:, 1, 1]], dim=1) * shift
-        grid = F.affine_grid(affine, list(out.shape), align_corners=False)
-        moved = F.grid_sample(out, grid, padding_mode="border", align_corners=False)
         # Untouched pictures stay as they are, bit for bit.
         still = (labels[:, :4] == 0).all(dim=1)
-        out = torch.where(still[:, None, None, None], out, moved)
+        out = torch.where(still[:, None, None, None], out, moved(out, labels))
     if labels[:, 4:].any():
         brightness, saturation = labels[:, 4:, None, None, None].unbind(1)
         ink = 1 - out

@@ -17,7 +17,7 @@ from imagespace.pipeline import from_pixels, pixels_to_image, to_pixels
 from imagespace.randomness import generator
 from imagespace.training.adversarial import without_discriminator
 from imagespace.training.config import AutoencoderRun
-from imagespace.training.order import EpochOrder
+from imagespace.training.order import EpochOrder, evenly
 from imagespace.training.task import Task
 
 NUM_SHOWN = 8
@@ -67,7 +67,7 @@ class AutoencoderData(Task):
     def held_out(self) -> NDArray[np.int64]:
         """The rows that are judged: held-out pictures (training ones, if there are none)."""
         rows = self.pictures.indices("validation")
-        return (rows if len(rows) else self.rows)[: self.config.training.num_validation]
+        return evenly(rows if len(rows) else self.rows, self.config.training.num_validation)
 
     @torch.inference_mode()
     def evaluate(

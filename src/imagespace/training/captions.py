@@ -36,7 +36,7 @@ class CaptionTable:
         rows = torch.where((single < config.single_sense) & (senses > 1), one_sense, rows)
         one_other = self.first_alternative[pictures] + (pick * alternatives).long()
         # A picture without a caption of its own is shown under an alternative or unconditionally.
-        chance = torch.where(rows == 0, 1 - config.caption_dropout, config.alternative_caption)
+        chance = torch.where(rows == 0, 1.0, config.alternative_caption)
         rows = torch.where((other < chance) & (alternatives > 0), one_other, rows)
         rows = torch.where(drop < config.caption_dropout, 0, rows)
         return self.token_ids[rows]

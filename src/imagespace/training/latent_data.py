@@ -17,7 +17,7 @@ from torch import Tensor
 from imagespace.networks.autoencoder import Autoencoder
 from imagespace.pictures.folder import PictureSet
 from imagespace.pictures.latent_cache import cached_latents, latents_key, training_rows
-from imagespace.pipeline import from_pixels
+from imagespace.pipeline import Model, from_pixels
 from imagespace.randomness import generator
 from imagespace.text.vectors import TextEncoder
 from imagespace.training.augmentation import augment, draw_labels
@@ -41,7 +41,7 @@ class LatentData(PictureData):
         autoencoder: Autoencoder,
         folder: Path,
         progress: Callable[[int, int], None] | None = None,
-        initial: dict[str, Tensor] | None = None,
+        initial: Model | None = None,
     ) -> None:
         super().__init__(config, pictures, encoder, initial)
         self.autoencoder = autoencoder
@@ -69,8 +69,8 @@ class LatentData(PictureData):
         total: int,
     ) -> NDArray[np.float16]:
         model, labels = self.config.model, self._labels[look]
-        about = self.training.augmentation.model_dump(mode="json") if look else None
-        key = latents_key(self.pictures, model.autoencoder_sha256, look, about)
+        about = self.training.augmentation.model_dump(mode="json") | {"chances": "one a kind"}
+        key = latents_key(self.pictures, model.autoencoder_sha256, look, about if look else None)
 
         def encode(chunk: NDArray[np.int64]) -> Tensor:
             x_0 = from_pixels(np.ascontiguousarray(self.pictures.pixels[chunk]))

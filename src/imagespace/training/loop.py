@@ -179,16 +179,21 @@ def train(
         data.fit_first(state.network)
         state.elapsed_s = time.monotonic() - fitted_from
         state.ema = PowerEMA(state.network, config.training.ema_exponent)
-    run.forget_after(state.step if checkpoint is not None else -1)
+    # The start is judged anew, as is what a killed process had done since its checkpoint.
+    run.forget_after(state.step or -1, state.step * config.training.batch_size or -1)
     training = config.training
     started = time.monotonic() - state.elapsed_s
     saved_at = time.monotonic()
-    if state.step == 0:
-        evaluation = evaluate(state, data, run)
-        run.log({"step": 0, "num_images": 0, "elapsed_s": 0.0, **evaluation})
-        yield Progress(0, 0, math.nan, 0.0, 0.0, evaluation)
     evaluated = int(fraction_done(training, state.step, state.elapsed_s) * training.evaluations)
+    if evaluated / training.evaluations < EARLY_FRACTION:
+        run.early.unlink(missing_ok=True)
     try:
+        if state.step == 0:
+            evaluation = evaluate(state, data, run)
+            run.log(
+                {"step": 0, "num_images": 0, "elapsed_s": round(state.elapsed_s, 2), **evaluation}
+            )
+            yield Progress(0, 0, math.nan, 0.0, 0.0, evaluation)
         while True:
             state.elapsed_s = time.monotonic() - started
             fraction = fraction_done(training, state.step, state.elapsed_s)

@@ -26,13 +26,14 @@ def orthogonalise(matrix: Tensor, dtype: torch.dtype, num_iterations: int = 5) -
     x: Tensor = (matrix if wide else matrix.mT).to(dtype)
     x = x / (x.float().norm() + 1e-7).to(dtype)
     if dtype == torch.float32 and x.shape[1] >= 2 * x.shape[0]:
-        gram, product = x @ x.mT, torch.eye(x.shape[0], device=x.device)
-        for _ in range(num_iterations):
+        gram, product = x @ x.mT, None
+        for iteration in range(num_iterations):
             factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
             factor.diagonal().add_(a)
-            product = factor @ product
-            gram = factor @ gram @ factor
-        x = product @ x
+            product = factor if product is None else factor @ product
+            if iteration < num_iterations - 1:
+                gram = factor @ gram @ factor
+        x = x if product is None else product @ x
     else:
         for _ in range(num_iterations):
             gram = x @ x.mT

@@ -20,7 +20,7 @@ from imagespace.training.augmentation import augment, draw_labels
 from imagespace.training.captions import build_caption_table
 from imagespace.training.config import RunConfig
 from imagespace.training.data import TrainingData
-from imagespace.training.order import EpochOrder
+from imagespace.training.order import EpochOrder, evenly
 from imagespace.training.sketch_fit import fit_sketch
 
 NUM_UNPROMPTED_SAMPLES = 36
@@ -29,8 +29,8 @@ NUM_UNPROMPTED_SAMPLES = 36
 class PictureData(TrainingData):
     """Pictures; which of them step k sees derives from (seed, k).
 
-    Captions are read if the network reads text, which takes an encoder. `initial` are the weights
-    of the model that the run begins with; its network may have fewer blocks.
+    Captions are read if the network reads text, which takes an encoder. `initial` is the
+    model that the run begins with; its network may have fewer blocks.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class PictureData(TrainingData):
         config: RunConfig,
         pictures: PictureSet,
         encoder: TextEncoder | None,
-        initial: dict[str, Tensor] | None = None,
+        initial: Model | None = None,
     ) -> None:
         self.config, self.training = config, config.training
         self.pictures, self.encoder, self.initial = pictures, encoder, initial
@@ -68,11 +68,12 @@ class PictureData(TrainingData):
         assert isinstance(network, PatchTransformer)
         if self.initial is not None:
             fresh = network.state_dict()
-            begun = grown(self.initial, network.config.depth)
+            begun = grown(self.initial.network.state_dict(), network.config.depth)
             # The labels of changes are new to a model that was trained without any, and unused by
             # a run without any.
             network.load_state_dict(fresh | {name: begun[name] for name in fresh if name in begun})
-        if network.config.sketch_side_px:
+        is_fitted = self.initial is not None and self.initial.config.data_key == self.key
+        if network.config.sketch_side_px and not is_fitted:
             fit_sketch(network.sketch, self.rows, self.sketch_batch, self.training)
 
     def sketch_batch(
@@ -103,7 +104,7 @@ class PictureData(TrainingData):
     def validation(self) -> ValidationSet:
         """Held-out pictures under their full captions (all of them, if there are no held-out)."""
         rows = self.pictures.indices("validation")
-        rows = (rows if len(rows) else self.rows)[: self.training.num_validation]
+        rows = evenly(rows if len(rows) else self.rows, self.training.num_validation)
         x_0 = self.clean_samples(rows)
         text = torch.empty(len(rows), 0)
         if self.captions is not None and self.encoder is not None:
@@ -113,7 +114,8 @@ class PictureData(TrainingData):
 
     def model_config(self) -> ModelConfig:
         fingerprint = self.encoder.fingerprint if self.encoder is not None else ""
-        return self.config.model.model_copy(update={"text_fingerprint": fingerprint})
+        about = {"text_fingerprint": fingerprint, "data_key": self.key}
+        return self.config.model.model_copy(update=about)
 
     def save_samples(self, model: Model, path: Path) -> None:
         """A grid of the configured prompts, or a sheet of a model that has none."""

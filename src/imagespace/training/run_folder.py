@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import weakref
 from pathlib import Path
@@ -130,8 +131,12 @@ class RunFolder:
         with self.metrics.open("a") as file:
             file.write(json.dumps(record) + "\n")
 
-    def forget_after(self, step: int) -> None:
-        """Drops metrics of steps that an interrupted run will take again."""
+    def forget_after(self, step: int, num_images: int) -> None:
+        """Drops metrics, samples and weights of steps that an interrupted run will take again."""
+        for folder, last in ((self.samples, step), (self.history, num_images)):
+            for path in folder.iterdir():
+                if (number := re.search(r"-(\d+)\.", path.name)) and int(number[1]) > last:
+                    path.unlink()
         if not self.metrics.is_file():
             return
         lines = self.metrics.read_text().splitlines()
