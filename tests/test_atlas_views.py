@@ -290,6 +290,7 @@ def test_forward_from_files_writes_the_figure_and_its_numbers(tmp_path):
         (["basins", "--guidance", "3"], "pulls towards a prompt"),
         (["basins", "--data", "."], "none is named"),
         (["commitment", "--data", "."], "none is named"),
+        (["slice", "--guidance", "3"], "pulls towards a prompt"),
     ],
 )
 def test_a_mistake_is_one_plain_line(words, rule, tmp_path, refusal):

@@ -8,12 +8,15 @@ import pytest
 import torch
 from PIL import Image
 
+from imagespace.checkpoints import ModelConfig
 from imagespace.diffusion.composition import Composition
 from imagespace.diffusion.exact import ExactGaussian, ExactMixture
 from imagespace.diffusion.guidance import Guidance
 from imagespace.diffusion.schedule import RectifiedFlow
 from imagespace.diffusion.slerp import slerp
 from imagespace.errors import UserError
+from imagespace.networks.build import build_network
+from imagespace.networks.perceptron import PerceptronConfig
 from imagespace.pictures.png_settings import read_settings
 from imagespace.pipeline import Model, PictureSettings, Stop, Term, morph_settings
 from imagespace.randomness import generator
@@ -146,6 +149,10 @@ def test_terms_change_the_picture_and_none_do_not(model):
 
 
 def test_impossible_morphs_are_refused(model, tmp_path, refusal):
+    config = ModelConfig(network=PerceptronConfig())
+    of_points = Model(config, build_network(config.network), None, "", "points")
+    with pytest.raises(UserError, match="draws points, not pictures"):
+        morph_settings(of_points, [Stop("", 0), Stop("", 1)])
     with pytest.raises(UserError, match="1 stop"):
         morph_settings(model, [Stop("a disc")])
     with pytest.raises(UserError, match="nothing lies between"):

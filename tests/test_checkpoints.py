@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
+from imagespace.atlas.weights import is_shipped, weights_file
 from imagespace.checkpoints import (
     ModelConfig,
     load_checkpoint,
@@ -123,3 +125,25 @@ def test_a_failed_save_leaves_the_old_checkpoint(tmp_path):
         save_checkpoint(tmp_path / "step-00000006", {"network": TENSORS}, {"step": object()})
     assert load_checkpoint(folder)[1] == {"step": 5}
     assert [path.name for path in tmp_path.glob("step-*")] == ["step-00000005"]
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_part(tmp_path, monkeypatch):
+    def full(tensors, path, metadata=None):
+        Path(path).write_bytes(b"a part")
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    save_model(tmp_path / "m.safetensors", TENSORS, ModelConfig())
+    before = (tmp_path / "m.safetensors").read_bytes()
+    monkeypatch.setattr("imagespace.checkpoints.save_file", full)
+    with pytest.raises(UserError, match=r"No space left on device.*Make room"):
+        save_model(tmp_path / "m.safetensors", {"b": torch.zeros(2)}, ModelConfig())
+    assert [path.name for path in tmp_path.iterdir()] == ["m.safetensors"]
+    assert (tmp_path / "m.safetensors").read_bytes() == before
+
+
+def test_a_run_folder_by_its_whole_path_is_no_shipped_model(tmp_path):
+    (tmp_path / "glyphs").mkdir()
+    save_model(tmp_path / "glyphs" / "model.safetensors", TENSORS, ModelConfig())
+    assert is_shipped("glyphs")
+    assert not is_shipped(str(tmp_path / "glyphs"))
+    assert weights_file(str(tmp_path / "glyphs")) == tmp_path / "glyphs" / "model.safetensors"

@@ -142,6 +142,10 @@ def test_terminal_shows_the_walk(tmp_path):
         (["train", "empty", "--seed", "-1"], "--seed -1"),
         (["train", "empty", "--minutes", "inf"], "finite"),
         (["generate", "fish", "--negative", "tree", "--guidance", "1"], "off at 1"),
+        (["generate", "fish", "--rescale", "0.7", "--guidance", "1"], "off at 1"),
+        (["generate", "fish caf\udce9"], "is not valid UTF-8"),
+        (["generate", "fish", "--start", "full"], "cannot be read"),
+        (["train", "mine.png"], "--recipe points"),
         (["paint"], "paint"),
     ],
 )

@@ -88,6 +88,15 @@ def test_mistakes_are_one_clear_line(place, arguments, said):
     assert not (place / "nothing-evaluation").exists()
 
 
+def test_a_page_of_someone_else_is_not_replaced(place, shapes_folder):
+    (place / "site").mkdir()
+    (place / "site" / "report.html").write_text("mine")
+    done = evaluate(place, "run", "--data", shapes_folder, "--num", "16", "--out", "site")
+    assert done.returncode == 2
+    assert "without a report.json of ours" in done.stderr
+    assert (place / "site" / "report.html").read_text() == "mine"
+
+
 def test_two_models_stand_side_by_side_each_in_its_folder(place, shapes_folder):
     for name in ("a", "b"):
         shutil.copytree(place / "run", place / name / "run", ignore=lambda *_: ["evaluation"])

@@ -82,6 +82,7 @@ def test_a_list_becomes_its_points(tmp_path):
         ("a.csv", "1,2\n3,1e300\n", "scale the points"),
         ("a.txt", "1,2\n", "neither a list nor a drawing"),
         ("a.csv", "x,y\n", "no points"),
+        ("a.csv", '1,2\n"' + "3" * 140_000 + "\n", "is no CSV .*field limit"),
         ("a.png", "text", "not a readable picture"),
     ],
 )

@@ -117,6 +117,20 @@ def _checksum(tensors: dict[str, Tensor], config: str) -> str:
     return hashlib.sha256(f"{tensors_sha256(tensors)} {config}".encode()).hexdigest()
 
 
+def write_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, str] | None) -> None:
+    """A safetensors file that others may read. UserError if it cannot be written whole."""
+    try:
+        save_file(tensors, path, metadata=header)
+        path.chmod(0o644)  # save_file makes it private
+    except SafetensorError as error:
+        path.unlink(missing_ok=True)
+        raise UserError(
+            str(path.parent),
+            f"cannot be written to ({' '.join(str(error).split())})",
+            "Make room on the disk, or choose a place of yours; what was saved before is kept",
+        ) from None
+
+
 def save_model(path: Path, tensors: dict[str, Tensor], config: ModelConfig) -> None:
     """Writes a model file; an interruption leaves the old file or the new one, never a part."""
     _write_weights(path, tensors, MODEL_FORMAT, config)
@@ -168,8 +182,7 @@ def _write_weights(
         "sha256": _checksum(tensors, described),
     }
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    save_file(tensors, partial, metadata=header)
-    partial.chmod(0o644)  # save_file makes it private
+    write_tensors(partial, tensors, header)
     _flush_to_disk(partial)
     os.replace(partial, path)
     _flush_to_disk(path.parent)
@@ -241,7 +254,7 @@ def save_checkpoint(
     checksums = {}
     for name, tensors in files.items():
         path = partial / f"{name}.safetensors"
-        save_file({key: value.contiguous() for key, value in tensors.items()}, path)
+        write_tensors(path, {key: value.contiguous() for key, value in tensors.items()}, None)
         checksums[path.name] = _file_sha256(path)
         _flush_to_disk(path)
     manifest = partial / MANIFEST_FILE

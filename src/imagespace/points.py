@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +110,14 @@ def load_points(name_or_path: str, num: int = NUM_POINTS, seed: int = 0) -> Tens
     return _read_drawing(path, num, generator(seed, "points", num))
 
 
+def _rows(file: io.StringIO, path: Path) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(file)
+    except csv.Error as error:
+        rule = f"is no CSV ({error})"
+        raise UserError(str(path), rule, "Write one point a line: 0.5,-0.2") from None
+
+
 def _read_csv(path: Path) -> Tensor:
     rows: list[list[float]] = []
     try:
@@ -117,7 +125,7 @@ def _read_csv(path: Path) -> Tensor:
     except UnicodeDecodeError:
         raise UserError(str(path), "is not UTF-8 text", "Save it anew as CSV, UTF-8") from None
     with io.StringIO(text, newline="") as file:
-        for number, row in enumerate(csv.reader(file), start=1):
+        for number, row in enumerate(_rows(file, path), start=1):
             if not row:
                 continue
             try:

@@ -10,7 +10,9 @@ def weights_file(name: str) -> Path:
 
     UserError, from there: it is none of them.
     """
-    for path in (_shipped(name), Path(name), Path(name) / "model.safetensors"):
+    if is_shipped(name):
+        return _shipped(name)
+    for path in (Path(name), Path(name) / "model.safetensors"):
         if path.is_file():
             return path
     # Torch is imported only to say what is wrong.
@@ -21,11 +23,12 @@ def weights_file(name: str) -> Path:
 
 def is_shipped(name: str) -> bool:
     """Whether a shipped model has this name, which it keeps if a folder has it too."""
-    return _shipped(name).is_file()
+    return Path(name).name == name and _shipped(name).is_file()
 
 
 def _shipped(name: str) -> Path:
-    return Path(str(files("imagespace") / "models")) / name / "model.safetensors"
+    # A name alone: joined to it, an absolute path would stand for itself.
+    return Path(str(files("imagespace") / "models")) / Path(name).name / "model.safetensors"
 
 
 def weights_sha256(file: Path) -> str:

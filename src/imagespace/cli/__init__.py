@@ -1,5 +1,6 @@
 """The command line: `imagespace generate`, `train`, `lab` and the rest of its commands."""
 
+import io
 import signal
 import sys
 from types import FrameType
@@ -48,6 +49,9 @@ app.add_typer(view.app, name="view")
 def main() -> None:
     """Runs the command line; a user's mistake is one line on stderr and a non-zero exit."""
     signal.signal(signal.SIGTERM, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that it cannot show stops nothing
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = app(standalone_mode=False, prog_name="imagespace")
     except UserError as error:

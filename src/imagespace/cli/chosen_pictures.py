@@ -25,6 +25,7 @@ def chosen_pictures(
     """
     import torch
 
+    from imagespace.pictures.layouts.found import is_picture
     from imagespace.pipeline import from_pixels, start_from
     from imagespace.pipeline.start import start_tensors
 
@@ -37,7 +38,7 @@ def chosen_pictures(
     found, names, shape = [], [], model.config.picture_shape
     for word in wanted:
         path = Path(word)
-        if folder is None and (path.is_file() or path.suffix):
+        if folder is None and (path.is_file() or is_picture(word)):
             found.append(start_tensors(start_from(path), shape, model.config.fit)[0])
             names.append(path.stem)
         elif folder is None:

@@ -1,7 +1,6 @@
 """`imagespace evaluate`: how good, how faithful and how new a model's pictures are."""
 
 import shlex
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -59,9 +58,11 @@ def evaluate(
                 f"--curves {name}", "there is no such curve", f"Use some of {', '.join(CURVES)}"
             )
     folders = _folders(models, out)
+    if len(models) > 1:
+        check_out_folder(out or Path("comparison"))
     subjects = [_subject(model, data, num, seed) for model in models]
     for folder in folders:
-        _check_folder(folder)
+        _check_folder(folder, overwrite)
 
     def command(curves: list[str]) -> str:
         return _command(models, data, num, seed, curves, out)
@@ -122,8 +123,16 @@ def _names(places: list[Path]) -> list[str]:
     return [f"{name}-{number}" for number, name in enumerate(names, 1)]
 
 
-def _check_folder(folder: Path) -> None:
+def _check_folder(folder: Path, overwrite: bool) -> None:
+    """Makes it. UserError: it cannot be made, or another's page is where the report would be."""
     check_out_folder(folder)
+    page = folder / "report.html"
+    if page.exists() and not (overwrite or (folder / "report.json").exists()):
+        raise UserError(
+            str(page),
+            "is there already, without a report.json of ours",
+            "Choose another --out, or replace it with --overwrite",
+        )
     folder.mkdir(parents=True, exist_ok=True)
 
 
@@ -148,6 +157,7 @@ def _evaluate(
 ) -> tuple[dict[str, Any], "dict[str, Image.Image]"]:
     """The report of one model: measured now, or read as far as it is there already."""
     from imagespace.evaluation.evaluate import Evaluation
+    from imagespace.evaluation.page import IMAGE_CAPTIONS
     from imagespace.evaluation.provenance import provenance_notes
     from imagespace.evaluation.report import write_report
     from imagespace.evaluation.report_file import REPORT_FILE, section
@@ -167,8 +177,9 @@ def _evaluate(
         report = evaluation.add_curves(before, missing) if before else evaluation.run(asked)
     report["command"] = command(list(section(report, "curves")))
     images |= evaluation.images
-    shutil.rmtree(sheets, ignore_errors=True)
-    sheets.mkdir()
+    sheets.mkdir(exist_ok=True)
+    for title in IMAGE_CAPTIONS:
+        (sheets / f"{title}.png").unlink(missing_ok=True)
     for title, image in images.items():
         image.save(sheets / f"{title}.png")
     for note in report["notes"]:

@@ -1,5 +1,6 @@
 """`imagespace pictures`: build a data folder, and look at one."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -40,7 +41,8 @@ def build_glyphs(
     print("  " + ", ".join(f"{name} {count:,}" for name, count in summary.splits.items()))
     for reason, count in summary.dropped.items():
         print(f"  left out: {count:,} ({reason})")
-    print(f"next: imagespace train {summary.folder} --recipe glyphs --out run --minutes 30")
+    place = shlex.quote(str(summary.folder))
+    print(f"next: imagespace train {place} --recipe glyphs --out run --minutes 30")
 
 
 @build_app.command("emoji")
@@ -70,7 +72,7 @@ def build_emoji(
     for reason, count in summary.dropped.items():
         print(f"  left out: {count:,} ({reason})")
     print(f"whose they are: {summary.folder / 'ATTRIBUTION.md'}")
-    print(f"next: imagespace train {summary.folder} --recipe emoji --out run")
+    print(f"next: imagespace train {shlex.quote(str(summary.folder))} --recipe emoji --out run")
 
 
 @app.command("sheet")
@@ -189,4 +191,5 @@ def check(
     recipe = checkup.recommendation.config.recipe
     minutes = max(1, round(checkup.recommendation.minutes))
     sized = f" --size {size}" if size is not None else ""
-    print(f"next: imagespace train {data} --recipe {recipe}{sized} --minutes {minutes}")
+    place = shlex.quote(str(data))
+    print(f"next: imagespace train {place} --recipe {recipe}{sized} --minutes {minutes}")

@@ -112,7 +112,7 @@ def train(
         raise UserError(f"--seed {seed}", "must be from 0 to 2^63 - 1", "Use such a seed")
     from imagespace.device import device_named, unused_card
     from imagespace.pipeline import load
-    from imagespace.points import POINT_SETS
+    from imagespace.points import DRAWING_SUFFIXES, POINT_SETS
     from imagespace.recipes import PictureOptions, for_points, picture_config
     from imagespace.recipes import recipe as named_recipe
 
@@ -160,6 +160,13 @@ def train(
     training_data: TrainingData
     if recipe is None and data in POINT_SETS and not Path(data).exists():
         recipe = "points"
+    if recipe is None and Path(data).is_file():
+        if Path(data).suffix.lower() == ".csv":
+            recipe = "points"
+        elif Path(data).suffix.lower() in DRAWING_SUFFIXES:
+            raise UserError(
+                data, "is one picture", "Name a folder, or learn its dark places: --recipe points"
+            )
     if recipe == "points":
         if given := _changed(asked, PictureOptions(asked.recipe)):
             raise UserError(given, "is for pictures, not points", "Leave it out")
@@ -186,7 +193,7 @@ def train(
     print(out / config.weights_file)
     prompts = config.training.sample_prompts
     prompt = f" {shlex.quote(prompts[0])}" if prompts else ""
-    print(f"next: imagespace generate{prompt} --model {out}")
+    print(f"next: imagespace generate{prompt} --model {shlex.quote(str(out))}")
 
 
 def _train_autoencoder(

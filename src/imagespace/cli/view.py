@@ -110,7 +110,7 @@ def basins(
             label = words or "no prompt"
             if words and guidance:
                 label += f", guidance {strength:g}"
-            shown.append((label, _denoiser(loaded, words, strength, options)))
+            shown.append((label, _denoiser(loaded, words, strength if words else 1.0, options)))
     shape = loaded.config.network.sample_shape
     noises = torch.cat([picture_noise(shape, seed, "start", [0]) for seed in seeds])
     course = course_of(loaded, options, fastest_dtype())
@@ -381,6 +381,8 @@ def _denoiser(
 ) -> "Denoiser":
     if not 0 <= guidance <= 100:
         raise UserError(f"--guidance {guidance:g}", "must be from 0 to 100", "Use about 3")
+    if guidance != 1 and not prompt:
+        raise UserError("--guidance", "pulls towards a prompt, and there is none", "Give --prompt")
     with plain_warnings():
         guided: SamplingOptions = {**options, "guidance": guidance}
         return model.prompted(prompt, **guided)

@@ -13,10 +13,9 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from imagespace.checkpoints import tensors_sha256
+from imagespace.checkpoints import tensors_sha256, write_tensors
 from imagespace.errors import UserError
 from imagespace.evaluation.picture_encoder import PictureEncoder
 from imagespace.text.vectors import TextEncoder
@@ -131,8 +130,7 @@ def save_space(path: Path, space: ImageTextSpace) -> None:
         "sha256": tensors_sha256(tensors),
     }
     partial = path.with_name(f".{path.name}.partial")
-    save_file(tensors, partial, metadata=header)
-    partial.chmod(0o644)  # save_file makes it private
+    write_tensors(partial, tensors, header)
     partial.replace(path)
 
 

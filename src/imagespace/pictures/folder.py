@@ -1,5 +1,6 @@
 """Read pictures with their captions, as people keep them, into one packed array."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,4 +90,4 @@ def left_out_notes(unused: list[Unused], path: Path) -> list[str]:
         return []
     them = "it" if num == 1 else "them"
     files = counted(num, "file", "files")
-    return [f"{files} left out: imagespace pictures check {path} lists {them}"]
+    return [f"{files} left out: imagespace pictures check {shlex.quote(str(path))} lists {them}"]

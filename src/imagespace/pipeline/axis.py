@@ -13,10 +13,9 @@ from typing import Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from imagespace.checkpoints import tensors_sha256
+from imagespace.checkpoints import tensors_sha256, write_tensors
 from imagespace.errors import UserError
 from imagespace.pictures.attributes import ATTRIBUTES
 
@@ -77,8 +76,7 @@ class Axis(BaseModel):
         header = {"format": AXIS_FORMAT, "axis": self._json(), "sha256": self.sha256}
         header |= {"report": report} if report else {}
         tensors = {"units": torch.tensor(self.units), **self._tensors()}
-        save_file(tensors, partial, metadata=header)
-        partial.chmod(0o644)  # save_file makes it private
+        write_tensors(partial, tensors, header)
         partial.replace(path)
 
 

@@ -27,13 +27,28 @@ def check_prompt(model: "Model", text: str, truncate: bool) -> None:
         warnings.warn(message, PromptWarning, stacklevel=4)
 
 
-def check_guidance(model: "Model", negative: str, weaker: "Model | None", guidance: float) -> None:
-    """Errors: UserError for guidance with nothing to guide by, or by what does not fit."""
+def check_guidance(
+    model: "Model",
+    negative: str,
+    weaker: "Model | None",
+    guidance: float,
+    rescale: float | None = None,
+) -> None:
+    """Errors: UserError for guidance with nothing to guide by, or by what does not fit.
+
+    `rescale` is what was asked for, if anything.
+    """
     if model.encoder is None and weaker is None and guidance != 1:
         raise UserError(
             f"guidance {guidance:g}",
             "this model was trained without text: there is nothing to guide by",
             "Use guidance 1, or a weaker model to guide away from",
+        )
+    if rescale and guidance == 1:
+        raise UserError(
+            f"rescale {rescale:g}",
+            "acts through guidance, which is off at 1",
+            "Raise the guidance to about 3, or leave it out",
         )
     if negative and weaker is not None:
         raise UserError(

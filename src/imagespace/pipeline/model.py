@@ -101,7 +101,7 @@ class Model(PictureSpace):
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
         if not prompts:
             raise UserError("prompt", "there is none", 'Give at least one: "a fish"')
-        check_guidance(self, negative, weaker, merged.guidance)
+        check_guidance(self, negative, weaker, merged.guidance, sampling.get("guidance_rescale"))
         further = [term.prompt for term in terms] + ([negative] if negative else [])
         without_words = start is not None and start.inverted_prompt == ""
         for text in dict.fromkeys([*prompts, *further]):
@@ -181,7 +181,7 @@ class Model(PictureSpace):
         What a model of points draws by; `generate` is its like for pictures.
         """
         config = sampling_config(self.config.sampling, sampling)
-        check_guidance(self, "", None, config.guidance)
+        check_guidance(self, "", None, config.guidance, sampling.get("guidance_rescale"))
         shape = (num, *self.config.network.sample_shape)
 
         def noise(index: int) -> Tensor:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Unpack
 
 from imagespace.errors import UserError
+from imagespace.networks.perceptron import PerceptronConfig
 from imagespace.pipeline.model import Model
 from imagespace.pipeline.settings import PictureSettings, SamplingOptions, Towards
 from imagespace.pipeline.start import start_from
@@ -44,6 +45,8 @@ def morph_settings(
     Errors: UserError for fewer than two stops or frames, for neighbouring stops that are the same,
     for an impossible seed, for pictures among prompts, and those of `Model.settings`.
     """
+    if isinstance(model.config.network, PerceptronConfig):
+        raise UserError(model.source, "draws points, not pictures", "Name a model of pictures")
     if len(stops) < 2:
         raise UserError(
             f"{len(stops)} stop", "a morph leads from one stop to another", "Name two or more"

@@ -130,5 +130,8 @@ def picture_size(path: Path) -> tuple[int, int]:
 def _sha256(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
+    except FileNotFoundError:
         raise UserError(str(path), "there is no such picture", "Check the name") from None
+    except OSError as error:
+        rule = f"cannot be read ({error.strerror})"
+        raise UserError(str(path), rule, "Name a picture file that you may read") from None

@@ -81,6 +81,8 @@ class TextEncoder:
         Errors: a blank prompt, no readable word, or more than max_num_tokens tokens unless
         `truncate`, which turns the last into a warning that names the words left out.
         """
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise UserError(f"prompt {text!r}", "is not valid UTF-8", "Type it in UTF-8")
         if not text.strip():
             raise UserError(
                 "prompt is empty", "a prompt says what to draw", 'Write some words: "a fish"'
