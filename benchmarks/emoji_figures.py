@@ -42,7 +42,6 @@ from imagespace.recipes.named import EMOJI_PROMPTS
 NUM_CANDIDATES = 100
 # Edges of the histogram of differences between neighbouring pixels (0 to 1), about logarithmic.
 DIFFERENCES = (0, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.01)
-NUM_ALONG = 200  # samples of each kind at a stage of the training
 MOST_BLUR_PX, MOST_GRAIN = 1.2, 8.0  # standard deviations, the grain's in levels of 255
 
 
@@ -168,11 +167,13 @@ def figures(emoji: Emoji, model: Model, sampling: dict[str, Any]) -> dict[str, A
     return found
 
 
-def along(run: Model, emoji: Emoji, sampling: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Concepts and copies at each kept stage of a training run."""
+def along(
+    run: Model, emoji: Emoji, sampling: dict[str, Any], num: int, every: int
+) -> Iterator[dict[str, Any]]:
+    """Concepts and copies of `num` samples of each kind at every so-manieth stage of a training."""
     training = emoji.pictures.pixels[emoji.train]
-    known, pairs = emoji.known[:NUM_ALONG], emoji.pairs[:NUM_ALONG]
-    for num_images, model in replay(run):
+    known, pairs = emoji.known[:num], emoji.pairs[:num]
+    for num_images, model in list(replay(run))[::-every][::-1]:
         of_known, of_pairs = (emoji.draw(model, rows, sampling) for rows in (known, pairs))
         yield {
             "num_images": num_images,
@@ -188,6 +189,8 @@ def main() -> None:
     parser.add_argument("--model", default="emoji", help="shipped name, run folder or file")
     parser.add_argument("--data", type=Path, required=True, help="the set in all styles, 64 px")
     parser.add_argument("--replay", help="a run folder: concepts and copies along its training")
+    parser.add_argument("--num-along", type=int, default=200, help="of each kind at each stage")
+    parser.add_argument("--every", type=int, default=1, help="of the stages that were kept")
     parser.add_argument("--num", type=int, default=441, help="of each kind; 441 are all pairs")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--guidance", type=float, help="instead of the model's own")
@@ -207,7 +210,7 @@ def main() -> None:
     print(f"by chance: concept R@5 {5 / NUM_CANDIDATES:.0%}")
     if args.replay:
         report["replay"] = []
-        for point in along(load(args.replay), emoji, sampling):
+        for point in along(load(args.replay), emoji, sampling, args.num_along, args.every):
             report["replay"].append(point)
             rates = "  ".join(f"{k} {v['rate']:.1%}" for k, v in point.items() if k != "num_images")
             print(f"{point['num_images']:9,} pictures  {rates}", flush=True)
