@@ -191,5 +191,5 @@ def check(
     recipe = checkup.recommendation.config.recipe
     minutes = max(1, round(checkup.recommendation.minutes))
     sized = f" --size {size}" if size is not None else ""
-    place = shlex.quote(str(data))
-    print(f"next: imagespace train {place} --recipe {recipe}{sized} --minutes {minutes}")
+    folder = shlex.quote(str(data))
+    print(f"next: imagespace train {folder} --recipe {recipe}{sized} --minutes {minutes}")
