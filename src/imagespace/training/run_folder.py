@@ -53,7 +53,7 @@ class RunFolder:
                     f"was begun with another autoencoder ({stored_sha256[:12]}, not {sha256[:12]})",
                     "Name that one with --autoencoder, or choose another --out",
                 )
-            other_initial = _initial_sha256(before.get("config", {}))
+            other_initial = before.get("config", {}).get("initial_sha256", "")
             if isinstance(config, RunConfig) and other_initial != config.initial_sha256:
                 names = [
                     sha256 or "random weights" for sha256 in (other_initial, config.initial_sha256)
@@ -156,10 +156,6 @@ def _without_sampling(config: RunConfig | AutoencoderRun) -> RunConfig | Autoenc
         return config
     model = config.model.model_copy(update={"sampling": SamplingConfig()})
     return config.model_copy(update={"model": model})
-
-
-def _initial_sha256(config: dict[str, Any]) -> str:
-    return str(config.get("initial_sha256", ""))
 
 
 def _step_of(line: str) -> int:
