@@ -96,6 +96,17 @@ def test_a_picture_does_not_see_its_batch():
     torch.testing.assert_close(network(x_t, t, text)[2:3], alone, rtol=1e-4, atol=1e-5)
 
 
+def test_leaving_out_the_unread_tokens_of_the_last_block_changes_nothing():
+    network = awake()
+    x_t, t, text = inputs()
+    answer = network(x_t, t, text)
+    last, first = network.blocks[-1], network.config.max_text_tokens
+    assert first > 0
+    short = last.forward
+    last.forward = lambda x, shared, first: short(x, shared)[:, first:]
+    torch.testing.assert_close(network(x_t, t, text), answer, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("size", [1, 2])
 def test_flops_are_those_that_torch_counts(size):
     config = TransformerConfig.sized(size)
@@ -105,7 +116,7 @@ def test_flops_are_those_that_torch_counts(size):
         network(x_t, t, text).sum().backward()
     # Torch also counts the time and modulation layers (per picture, not per token).
     counted = counter.get_total_flops() / 2
-    assert training_flops_per_picture(config) == pytest.approx(counted, rel=0.06)
+    assert training_flops_per_picture(config) == pytest.approx(counted, rel=0.03)
 
 
 def test_size_dial():

@@ -24,6 +24,7 @@ from imagespace.lab.figures import BLUE, GREY, ORANGE, new_figure
 from imagespace.lab.finding import Finding, Verdict
 from imagespace.lab.laboratory import Laboratory
 from imagespace.lab.standard_errors import bootstrap_error, share_and_error
+from imagespace.networks.bottleneck import recorded
 from imagespace.networks.transformer import PatchTransformer
 from imagespace.pictures.split import HELD_OUT, VALIDATION
 from imagespace.pipeline import LARGEST_BATCH, to_pixels
@@ -122,21 +123,12 @@ def _field_features(laboratory: Laboratory, x: Tensor) -> Tensor:
     model = laboratory.model
     network = model.network
     assert isinstance(network, PatchTransformer)
-    num_words, parts = network.config.max_text_tokens, []
-
-    def keep(module: torch.nn.Module, inputs: Any, tokens: Tensor) -> None:
-        parts.append(tokens[:, num_words:].mean(dim=1))
-
-    block = network.blocks[len(network.blocks) // 2 - 1]
-    handle = block.register_forward_hook(keep)
-    try:
-        t = torch.tensor(FEATURE_TIME)
-        x_t = model.schedule.add_noise(x, laboratory.noise("clusters/noise", tuple(x.shape)), t)
+    t = torch.tensor(FEATURE_TIME)
+    x_t = model.schedule.add_noise(x, laboratory.noise("clusters/noise", tuple(x.shape)), t)
+    with recorded(network) as tokens:
         for batch in _batches(len(x)):
             model.denoiser([""] * len(x_t[batch]))(x_t[batch], t)
-    finally:
-        handle.remove()
-    return _standardised(torch.cat(parts))
+    return _standardised(torch.cat([of_batch.mean(dim=1) for of_batch in tokens]))
 
 
 def _rows_of_kind(classes: NDArray[np.int64]) -> NDArray[np.int64]:

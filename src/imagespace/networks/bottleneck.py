@@ -19,7 +19,7 @@ def recorded(network: PatchTransformer) -> Iterator[list[Tensor]]:
     seen: list[Tensor] = []
 
     def record(block: nn.Module, inputs: Any, output: Tensor) -> None:
-        seen.append(output[:, network.config.max_text_tokens :].detach().cpu())
+        seen.append(output[:, -network.config.num_patches :].detach().cpu())
 
     handle = _middle(network).register_forward_hook(record)
     try:
@@ -33,9 +33,8 @@ def shifted(network: PatchTransformer, shift: Tensor) -> Iterator[None]:
     """Adds `shift` [P, W] to the bottleneck at every call of the network."""
 
     def move(block: nn.Module, inputs: Any, output: Tensor) -> Tensor:
-        words = network.config.max_text_tokens
         moved = output.clone()
-        moved[:, words:] += shift.to(output)
+        moved[:, -network.config.num_patches :] += shift.to(output)
         return moved
 
     handle = _middle(network).register_forward_hook(move)

@@ -98,7 +98,10 @@ def sincos_positions(side: int, width: int) -> Tensor:
 
 
 class Attention(nn.Module):
-    """Self-attention with RMS-normalised queries and keys: [B, T, D] -> [B, T, D]."""
+    """Self-attention with RMS-normalised queries and keys: [B, T, D] -> [B, T - first, D].
+
+    All tokens are looked at; those from `first` on look, and are answered for.
+    """
 
     def __init__(self, width: int, num_heads: int) -> None:
         super().__init__()
@@ -110,10 +113,15 @@ class Attention(nn.Module):
         self.key_norm = nn.RMSNorm(head_width)
         self.out = nn.Linear(width, width, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        batch, tokens, width = x.shape
-        # Cut by chunk: the gradient of unbinding one stacked tensor is computed three times over.
-        heads = [part.view(batch, tokens, self.num_heads, -1) for part in self.qkv(x).chunk(3, 2)]
+    def forward(self, x: Tensor, first: int = 0) -> Tensor:
+        batch, _, width = x.shape
+        if first:
+            of_query, of_key_value = self.qkv.weight.split((width, 2 * width))
+            parts = [F.linear(x[:, first:], of_query), *F.linear(x, of_key_value).chunk(2, 2)]
+        else:
+            # By chunk: the gradient of unbinding one stacked tensor is computed three times over.
+            parts = list(self.qkv(x).chunk(3, 2))
+        heads = [part.unflatten(2, (self.num_heads, -1)) for part in parts]
         query, key, value = (part.transpose(1, 2) for part in heads)
         query = (self.query_norm(query) * self.scale).to(value.dtype)
         key = self.key_norm(key).to(value.dtype)
@@ -121,7 +129,7 @@ class Attention(nn.Module):
         # as long (benchmarks/training_rate.py), and it has no forward-mode derivative.
         weights = (query @ key.transpose(2, 3)).float().softmax(dim=3)
         mixed = weights.to(value.dtype) @ value
-        out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, tokens, width))
+        out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, -1, width))
         return out
 
 
@@ -141,7 +149,10 @@ class SwiGLU(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention then feed-forward, each scaled, shifted and gated by the modulation."""
+    """Attention then feed-forward, each scaled, shifted and gated by the modulation.
+
+    [B, T, D] -> [B, T - first, D]: a network's last block leaves out the tokens that nothing reads.
+    """
 
     def __init__(self, width: int, num_heads: int) -> None:
         super().__init__()
@@ -152,11 +163,11 @@ class Block(nn.Module):
         # adaLN-single: one shared projection for all blocks, plus this table of the block's own.
         self.modulation = nn.Parameter(torch.zeros(6, width))
 
-    def forward(self, x: Tensor, shared: Tensor) -> Tensor:
+    def forward(self, x: Tensor, shared: Tensor, first: int = 0) -> Tensor:
         table = (shared + self.modulation)[:, :, None, :]  # [B, 6, 1, D]
         shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = table.unbind(1)
-        mixed: Tensor = self.attention(self.attention_norm(x) * (1 + scale_a) + shift_a)
-        x = x + gate_a * mixed
+        mixed: Tensor = self.attention(self.attention_norm(x) * (1 + scale_a) + shift_a, first)
+        x = x[:, first:] + gate_a * mixed
         fed: Tensor = self.feed_forward(self.feed_forward_norm(x) * (1 + scale_f) + shift_f)
         return x + gate_f * fed
 
@@ -241,23 +252,28 @@ class PatchTransformer(nn.Module):
             condition = condition + self.augmentation_in(augmentation)
         condition = F.silu(condition)
         shared = self.modulation(condition).view(batch, 6, config.width)
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             x = block(x, shared)
+        x = self.blocks[-1](x, shared, config.max_text_tokens)
         shift, scale = self.final_modulation(condition)[:, None].chunk(2, dim=2)
-        x = self.final_norm(x[:, config.max_text_tokens :]) * (1 + scale) + shift
+        x = self.final_norm(x) * (1 + scale) + shift
         out: Tensor = self.patch_out(x).view(batch, side, side, channels, patch, patch)
         return out.permute(0, 3, 1, 4, 2, 5).reshape(x_t.shape)
 
 
 def training_flops_per_picture(config: TransformerConfig) -> float:
-    """Model FLOPs of one picture's forward and backward pass: 3 x the forward's multiply-adds x 2.
+    """Model FLOPs of one picture's forward and backward pass: 2 x the multiply-adds of each.
 
-    Counts the blocks' matrix products, attention and the patch layers; nothing elementwise.
+    Counts the blocks' matrix products, attention and the patch layers; nothing elementwise. The
+    backward pass has twice the forward's products, but for the first layers, whose input needs no
+    gradient.
     """
     width, tokens = config.width, config.num_tokens
     hidden = 64 * round(width * 8 / 3 / 64)
-    block = tokens * (4 * width * width + 3 * width * hidden) + 2 * tokens * tokens * width
-    patch_values = config.num_channels * config.patch_size_px**2
-    edges = 2 * config.num_patches * patch_values * width
-    text = config.max_text_tokens * config.text_width * width
-    return 6.0 * (config.depth * block + edges + text)
+    of_token = 4 * width * width + 3 * width * hidden
+    block = tokens * of_token + 2 * tokens * tokens * width
+    # Of the text's tokens the last block needs keys and values alone.
+    unread = config.max_text_tokens * (of_token - 2 * width * width + 2 * tokens * width)
+    patch_layer = config.num_patches * config.num_channels * config.patch_size_px**2 * width
+    text_layer = config.max_text_tokens * config.text_width * width
+    return 6.0 * (config.depth * block - unread + patch_layer) + 4.0 * (patch_layer + text_layer)
