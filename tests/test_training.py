@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from imagespace.networks.transformer import TransformerConfig
 from imagespace.pictures.folder import read_folder
 from imagespace.precision import fastest_dtype, matrix_product_rate
 from imagespace.text.vectors import load_text_encoder
+from imagespace.training import loop
 from imagespace.training.captions import build_caption_table
 from imagespace.training.config import RunConfig, TrainingConfig
 from imagespace.training.loop import TrainingState, train
@@ -71,6 +73,32 @@ def test_weights_are_kept_at_every_evaluation(tiny_run, pictures, encoder, tmp_p
         torch.testing.assert_close(last[name], weight, rtol=1e-3, atol=1e-6)
     first = kept[0][1].network.state_dict()
     assert not all(torch.equal(first[name], final[name]) for name in final)
+
+
+@pytest.mark.parametrize(("evaluation_s", "expected"), [(0.2, 13), (20.0, 3)])
+def test_slow_evaluations_leave_the_clock_to_learning(
+    evaluation_s, expected, tiny_run, pictures, encoder, tmp_path, monkeypatch
+):
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: clock.now))
+
+    class Clocked(PictureData):
+        def batch(self, step):
+            clock.now += 2.0
+            return super().batch(step)
+
+        def evaluate(self, *arguments):
+            clock.now += evaluation_s
+            return {"t=0.5": 1.0}
+
+    budget = {"budget_images": None, "budget_minutes": 4.0, "evaluations": 12}
+    config = tiny_run.model_copy(update={"training": tiny_run.training.model_copy(update=budget)})
+    done = [p.step for p in train(config, Clocked(config, pictures, encoder), tmp_path)]
+    judged = [row["step"] for row in metrics(tmp_path) if "t=0.5" in row]
+    assert len(judged) == expected
+    assert (judged[0], judged[-1]) == (0, done[-1])
+    # 240 seconds of steps of 2: a tenth may be lost, and the evaluation that begins within it.
+    assert done[-1] >= (240 * 0.9 - evaluation_s) / 2 - 1
 
 
 def test_early_weights_serve_autoguidance(tiny_run, pictures, encoder, tmp_path):

@@ -25,6 +25,9 @@ from imagespace.training.task import Task
 
 # When the weights are kept that autoguidance later guides away from.
 EARLY_FRACTION = 0.15
+# Of a budget in minutes, what evaluations may take before the next is put off: large pictures are
+# slow to judge, and twelve times would leave a short run no time to learn.
+EVALUATION_SHARE = 0.1
 
 
 AnyRun = RunConfig | AutoencoderRun
@@ -183,13 +186,15 @@ def train(
     run.forget_after(state.step or -1, state.step * config.training.batch_size or -1)
     training = config.training
     started = time.monotonic() - state.elapsed_s
-    saved_at = time.monotonic()
+    resumed_at = saved_at = time.monotonic()
+    judging_s = 0.0
     evaluated = int(fraction_done(training, state.step, state.elapsed_s) * training.evaluations)
     if evaluated / training.evaluations < EARLY_FRACTION:
         run.early.unlink(missing_ok=True)
     try:
         if state.step == 0:
             evaluation = evaluate(state, data, run)
+            judging_s = time.monotonic() - resumed_at
             run.log(
                 {"step": 0, "num_images": 0, "elapsed_s": round(state.elapsed_s, 2), **evaluation}
             )
@@ -211,9 +216,13 @@ def train(
             done = fraction_done(training, state.step, state.elapsed_s)
             images = state.step * training.batch_size
             evaluation = {}
-            if int(done * training.evaluations) > evaluated:
+            due = int(done * training.evaluations) > evaluated
+            in_time = judging_s <= EVALUATION_SHARE * (time.monotonic() - resumed_at)
+            if due and (in_time or done >= 1 or training.budget_minutes is None):
                 evaluated = int(done * training.evaluations)
+                judged_at = time.monotonic()
                 evaluation = evaluate(state, data, run)
+                judging_s += time.monotonic() - judged_at
                 if data.keeps_early and not run.early.is_file() and done >= EARLY_FRACTION:
                     data.save(run.early, state.ema.weights)
             run.log(
