@@ -49,6 +49,16 @@ def test_points_are_the_settings_own_samples(subject, tmp_path):
     assert points[1]["follows"]["value"] == np.mean(samples.mean(axis=(1, 2, 3)) < 128)
 
 
+def test_the_interval_of_guidance_is_the_one_that_is_drawn_with(subject, tmp_path):
+    points = measured("interval", subject, tmp_path)
+    own = "{:g} to {:g}".format(*subject.model.config.sampling.guidance_interval)
+    by_interval = {point["at"]: point["kernel_distance"]["value"] for point in points}
+    real = PLAIN(subject.pixels(subject.unseen))
+    drawn = PLAIN(subject.draw(subject.settings()))
+    assert by_interval[own] == kernel_distance(drawn, real).value
+    assert by_interval["0.4 to 0.9"] != by_interval[own]
+
+
 def test_the_replay_goes_from_nothing_to_the_model(subject, tmp_path):
     points = measured("training", subject, tmp_path)
     assert [point["at"] for point in points] == [0, 80, 160]

@@ -15,11 +15,10 @@ from diffusers import (
     UNet2DModel,
 )
 from diffusers.training_utils import EMAModel
-from peer import DEFAULT, IMAGE_SIZE_PX, Peer
+from peer import BFLOAT16, DEFAULT, IMAGE_SIZE_PX, Peer, mixed
 from torch import Tensor, nn
 
 PACKAGES = ("diffusers",)
-BFLOAT16 = "bfloat16"  # the example's --mixed_precision
 
 
 @dataclass(frozen=True)
@@ -118,8 +117,7 @@ class DiffusersPeer(Peer):
         noise = torch.randn_like(pictures)
         timesteps = torch.randint(0, self.scheduler.config.num_train_timesteps, (len(pictures),))
         noisy = self.scheduler.add_noise(pictures, noise, timesteps)
-        bfloat16 = self.setting.precision == BFLOAT16
-        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        with mixed(self.setting.precision):
             answer = self.network(noisy, timesteps).sample.float()
         if self.setting.prediction == "epsilon":
             loss = F.mse_loss(answer, noise)

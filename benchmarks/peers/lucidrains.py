@@ -12,7 +12,7 @@ from torchvision_stand_in import torchvision_or_stand_in
 with torchvision_or_stand_in():
     from denoising_diffusion_pytorch import GaussianDiffusion, Unet
 from ema_pytorch import EMA
-from peer import DEFAULT, IMAGE_SIZE_PX, Peer
+from peer import BFLOAT16, DEFAULT, IMAGE_SIZE_PX, Peer, mixed
 
 PACKAGES = ("denoising-diffusion-pytorch", "ema-pytorch", "einops")
 
@@ -48,7 +48,7 @@ SETTINGS = {
     "dim16-heads-1124": Setting(16, (1, 1, 2, 4), 1e-3),
     "dim16-heads-1124-batch-8": Setting(16, (1, 1, 2, 4), 1e-3, 8),
     "dim16-heads-1124-batch-8-rate-3e-4": Setting(16, (1, 1, 2, 4), 3e-4, 8),
-    "dim32-heads-1124-batch-8-bfloat16": Setting(32, (1, 1, 2, 4), 1e-3, 8, "bfloat16"),
+    "dim32-heads-1124-batch-8-bfloat16": Setting(32, (1, 1, 2, 4), 1e-3, 8, BFLOAT16),
 }
 # README: "using ddim for faster inference", there with 250 steps.
 SAMPLERS = {
@@ -64,7 +64,7 @@ class LucidrainsPeer(Peer):
 
     def __init__(self, setting: Setting, sampler: Sampler) -> None:
         self.batch_size = setting.batch_size
-        self.bfloat16 = setting.precision == "bfloat16"
+        self.precision = setting.precision
         self.network = Unet(dim=setting.dim, channels=1, attn_heads=setting.attn_heads)
         self.diffusion = GaussianDiffusion(
             self.network,
@@ -79,7 +79,7 @@ class LucidrainsPeer(Peer):
 
     def train_step(self, pictures: Tensor, fraction: float) -> float:
         self.diffusion.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+        with mixed(self.precision):
             loss = self.diffusion(pictures)
         loss.backward()
         nn.utils.clip_grad_norm_(self.diffusion.parameters(), 1.0)

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -14,10 +15,23 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from imagespace.errors import UserError
+from imagespace.precision import fastest_dtype
 
 IMAGE_SIZE_PX = 128
 PEERS = ("lucidrains", "smalldiffusion_dit", "diffusers_unet")
 DEFAULT = "default"
+BFLOAT16 = "bfloat16"  # where this machine is faster in it
+
+
+@cache
+def is_fast_in_bfloat16() -> bool:
+    return fastest_dtype() == torch.bfloat16
+
+
+def mixed(precision: str) -> AbstractContextManager[object]:
+    """Autocast to bfloat16 where that is the precision and no emulation would make it slow."""
+    enabled = precision == BFLOAT16 and is_fast_in_bfloat16()
+    return torch.autocast("cpu", torch.bfloat16, enabled=enabled)
 
 
 class Peer(ABC):
@@ -104,6 +118,7 @@ def build(name: str, setting: str, sampler: str | None, seed: int) -> tuple[Peer
         "sampler": chosen,
         "sampler_settings": asdict(sampler_settings),
         "num_parameters": peer.num_parameters,
+        "fast_in_bfloat16": is_fast_in_bfloat16(),
         "packages": list(module.PACKAGES),
     }
     return peer, record

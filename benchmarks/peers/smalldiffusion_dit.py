@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from peer import DEFAULT, IMAGE_SIZE_PX, Peer
+from peer import BFLOAT16, DEFAULT, IMAGE_SIZE_PX, Peer, mixed
 from torch import Tensor, nn
 from torch_ema import ExponentialMovingAverage
 from torchvision_stand_in import torchvision_or_stand_in
@@ -66,18 +66,16 @@ SETTINGS = {
     "eps-batch-64": Setting(batch_size=64),
     "scaled-eps-batch-64-rate-3e-4": Setting(scaled=True, batch_size=64, learning_rate=3e-4),
     "x0-batch-64-bfloat16": Setting(
-        prediction="x0", scaled=True, batch_size=64, precision="bfloat16"
+        prediction="x0", scaled=True, batch_size=64, precision=BFLOAT16
     ),
-    "v-batch-64-bfloat16": Setting(
-        prediction="v", scaled=True, batch_size=64, precision="bfloat16"
-    ),
-    "flow-batch-64-bfloat16": Setting(prediction="flow", batch_size=64, precision="bfloat16"),
+    "v-batch-64-bfloat16": Setting(prediction="v", scaled=True, batch_size=64, precision=BFLOAT16),
+    "flow-batch-64-bfloat16": Setting(prediction="flow", batch_size=64, precision=BFLOAT16),
     "flow-batch-64-bfloat16-rate-3e-4": Setting(
-        prediction="flow", batch_size=64, precision="bfloat16", learning_rate=3e-4
+        prediction="flow", batch_size=64, precision=BFLOAT16, learning_rate=3e-4
     ),
-    "x0-patch-16-width-256": Setting(16, 8, 64, 4, "x0", True, 1e-3, 64, 0.99, "bfloat16"),
-    "flow-patch-16-width-256": Setting(16, 8, 64, 4, "flow", False, 1e-3, 64, 0.99, "bfloat16"),
-    "flow-patch-8-width-256": Setting(8, 8, 64, 4, "flow", False, 1e-3, 64, 0.99, "bfloat16"),
+    "x0-patch-16-width-256": Setting(16, 8, 64, 4, "x0", True, 1e-3, 64, 0.99, BFLOAT16),
+    "flow-patch-16-width-256": Setting(16, 8, 64, 4, "flow", False, 1e-3, 64, 0.99, BFLOAT16),
+    "flow-patch-8-width-256": Setting(8, 8, 64, 4, "flow", False, 1e-3, 64, 0.99, BFLOAT16),
 }
 # The FashionMNIST example draws with 20 steps at gam 1.6.
 SAMPLERS = {
@@ -127,8 +125,7 @@ class SmalldiffusionPeer(Peer):
         self.network.train()
         self.optimizer.zero_grad()
         x_0, sigma, eps, condition = generate_train_sample(pictures, self.schedule)
-        bfloat16 = self.setting.precision == "bfloat16"
-        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        with mixed(self.setting.precision):
             loss = self.network.get_loss(x_0, sigma, eps, cond=condition)
         loss.backward()
         self.optimizer.step()

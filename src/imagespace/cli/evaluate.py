@@ -34,7 +34,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Seed of prompts, samples and subsets.")] = 0,
     curves: Annotated[
         str,
-        typer.Option(help="Also measure along these, as steps,guidance,sampler,training."),
+        typer.Option(help="Also measure along these, as steps,guidance,interval,sampler,training."),
     ] = "",
     out: Annotated[
         Path | None,

@@ -28,9 +28,11 @@ from imagespace.pipeline.drawn import pixels_to_image
 
 STEPS = (4, 8, 12, 16, 20, 28, 40, 64)
 GUIDANCES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
+# Noise shares between which guidance acts; the narrower, the fewer times the network is asked.
+INTERVALS = ((0.0, 1.0), (0.1, 0.95), (0.2, 0.9), (0.3, 0.9), (0.3, 0.8), (0.4, 0.9))
 # Settings of one cost: Heun asks twice a step.
 SAMPLERS = ("ddpm", "ddim", "euler", "heun", "dpmpp_2m", "dpmpp_2m_sde")
-CURVES = ("steps", "guidance", "sampler", "training")
+CURVES = ("steps", "guidance", "interval", "sampler", "training")
 NUM_IN_CURVE = 400
 NUM_REPLAYED = 8
 
@@ -113,13 +115,17 @@ def _settings(name: str, subject: Subject) -> Iterator[tuple[str, Any, Subject, 
     if name == "steps":
         for num_steps in STEPS:
             yield str(num_steps), num_steps, subject, {"num_steps": num_steps}
+    elif name in ("guidance", "interval") and not subject.is_captioned:
+        raise UserError(
+            f"curve {name!r}",
+            "there are no captions to guide by, or the model reads none",
+            "Leave it out",
+        )
+    elif name == "interval":
+        for low, high in INTERVALS:
+            label = f"{low:g} to {high:g}"
+            yield label, label, subject, {"guidance_interval": (low, high)}
     elif name == "guidance":
-        if not subject.is_captioned:
-            raise UserError(
-                "curve 'guidance'",
-                "there are no captions to guide by, or the model reads none",
-                "Leave it out",
-            )
         for guidance in GUIDANCES:
             yield f"{guidance:g}", guidance, subject, {"guidance": guidance}
     elif name == "sampler":

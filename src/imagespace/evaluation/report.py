@@ -189,6 +189,8 @@ def _with_gap(row: Rows) -> Rows:
 def _curves(report: Report) -> str:
     used = section(report, "sampling")
     used["steps"] = used.get("num_steps")
+    if isinstance(interval := used.get("guidance_interval"), list | tuple):
+        used["interval"] = "{:g} to {:g}".format(*interval)
     charts: dict[str, list[str]] = {}
     for name, metric, points in metrics.curves_of(report):
         curve = {metric.label: points}
