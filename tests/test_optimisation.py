@@ -90,6 +90,15 @@ def test_learning_rate_ends_with_the_budget():
     assert fraction_done(timed, 5, 900.0) == 1.0
 
 
+def test_a_run_of_few_steps_is_not_spent_on_the_warm_up():
+    config = TrainingConfig(budget_minutes=2, warmup_steps=200, decay_fraction=0.5)
+    factors = [learning_rate_factor(config, step, step / 40) for step in range(40)]
+    assert factors[:4] == pytest.approx([1 / 200, 0.5, 1.0, 1.0])
+    assert factors[20:] == pytest.approx([2 - step / 20 for step in range(20, 40)])
+    # Of many steps, the twentieth is later: a warm-up by steps.
+    assert learning_rate_factor(config, 99, 0.01) == 0.5
+
+
 def test_a_run_has_exactly_one_budget():
     for budgets in ({}, {"budget_images": 5, "budget_minutes": 1.0}):
         with pytest.raises(ValueError, match="exactly one"):

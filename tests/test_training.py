@@ -255,6 +255,16 @@ def test_captions_are_chosen_at_the_stated_rates(pictures, encoder):
     assert rates == pytest.approx(expected, abs=0.01)
 
 
+def test_short_budgets_are_not_spent_on_compiling(tiny_run, monkeypatch):
+    monkeypatch.setattr(loop, "has_compiler", lambda device: True)
+    monkeypatch.setattr(torch, "compile", lambda network: network.forward)
+    for minutes, compiled in ((2.0, False), (3.0, True)):
+        changes = {"budget_images": None, "budget_minutes": minutes, "compile": True}
+        training = tiny_run.training.model_copy(update=changes | {"precision": "float32"})
+        state = loop.prepare(tiny_run.model_copy(update={"training": training}))
+        assert (state.forward is not state.network) == compiled
+
+
 def test_probe_chooses_the_faster_arithmetic():
     half, full = (matrix_product_rate(d) for d in (torch.bfloat16, torch.float32))
     if half > 2 * full or full > 2 * half:  # elsewhere either answer is right

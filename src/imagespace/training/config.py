@@ -23,7 +23,7 @@ class TrainingConfig(BaseModel):
     matrix_learning_rate: float = Field(2e-3, gt=0)
     other_learning_rate: float = Field(1e-3, gt=0)  # AdamW's
     weight_decay: float = Field(0.05, ge=0)
-    warmup_steps: int = Field(200, ge=0)
+    warmup_steps: int = Field(200, ge=0)  # or the first twentieth of the budget, if that is sooner
     decay_fraction: float = Field(0.5, ge=0, le=1)  # the last part of the budget
     gradient_clip_norm: float = Field(1.0, gt=0)
     ema_exponent: float = Field(16.97, gt=0)  # sigma_rel 0.05 of EDM2, arXiv 2312.02696 eq. 121
@@ -43,7 +43,7 @@ class TrainingConfig(BaseModel):
     kept_checkpoints: int = Field(2, ge=1)
     # "auto" times both and takes the faster; small networks gain nothing from bfloat16.
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    # torch.compile, where there is a C++ compiler: twice as fast after its first minute.
+    # torch.compile, where there is a compiler and the time: twice as fast after its first minute.
     compile: bool = True
     sample_prompts: list[str] = []
     samples_per_prompt: int = Field(2, ge=1)

@@ -28,6 +28,8 @@ EARLY_FRACTION = 0.15
 # Of a budget in minutes, what evaluations may take before the next is put off: large pictures are
 # slow to judge, and twelve times would leave a short run no time to learn.
 EVALUATION_SHARE = 0.1
+# Shorter budgets end before the compiler's minute is won back by its code.
+COMPILED_FROM_MINUTES = 3.0
 
 
 AnyRun = RunConfig | AutoencoderRun
@@ -155,7 +157,9 @@ def prepare(
     # inductor and autocast warn about mixed types that are meant.
     warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
     keep_freed_memory()
-    compiled = config.training.compile and has_compiler(device)
+    minutes = config.training.budget_minutes
+    has_time = minutes is None or minutes >= COMPILED_FROM_MINUTES
+    compiled = config.training.compile and has_time and has_compiler(device)
     precision = config.training.precision
     chosen = fastest_dtype(device) if precision == "auto" else getattr(torch, precision)
     return TrainingState(config, dtype or chosen, compiled, device)
