@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from imagespace.checkpoints import save_model
 from imagespace.evaluation import prompt_following
 from imagespace.evaluation.distances import kernel_distance
 from imagespace.evaluation.radical_judge import load_radical_judge
@@ -31,18 +30,22 @@ from imagespace.evaluation.random_features import RandomFeatures
 from imagespace.evaluation.subject import Subject
 from imagespace.networks.build import build_network
 from imagespace.pictures.folder import PictureSet, read_folder
-from imagespace.pipeline import Model
+from imagespace.pipeline import Model, load_autoencoder_by_name
 from imagespace.pipeline.band_loss import ValidationSet
 from imagespace.precision import has_compiler
 from imagespace.recipes import recipe
+from imagespace.recipes.latent import in_latents
+from imagespace.recipes.named import sketched
 from imagespace.text.vectors import load_text_encoder
 from imagespace.training.budget import fraction_done, learning_rate_factor
 from imagespace.training.config import RunConfig
 from imagespace.training.ema import PowerEMA
+from imagespace.training.latent_data import LatentData
 from imagespace.training.loop import TrainingState, prepare
 from imagespace.training.picture_data import PictureData
 
 NUM_JUDGED = 400
+AUTOENCODER = "glyphs-autoencoder"
 # Relative widths of the weight average, EDM2's sigma_rel: 0.10, 0.05 (the recipe's) and 0.025.
 EMA_EXPONENTS = {"0.10": 6.94, "0.05": 16.97, "0.025": 37.0}
 
@@ -60,6 +63,17 @@ def network(**changes: int) -> Callable[[RunConfig], RunConfig]:
 def training(**changes: Any) -> Callable[[RunConfig], RunConfig]:
     """Another way to train."""
     return lambda run: run.model_copy(update={"training": run.training.model_copy(update=changes)})
+
+
+def latents(run: RunConfig) -> RunConfig:
+    """The same network on the latents of the shipped autoencoder."""
+    autoencoder, sha256 = load_autoencoder_by_name(AUTOENCODER)
+    return in_latents(run, autoencoder.config, sha256)
+
+
+def sketches(run: RunConfig) -> RunConfig:
+    """The network with a sketch of its caption beside each patch."""
+    return _model(run, network=sketched(run.model.network))
 
 
 def _model(run: RunConfig, **changes: Any) -> RunConfig:
@@ -92,7 +106,20 @@ VARIANTS: dict[str, Callable[[RunConfig], RunConfig]] = {
     "captions-more": training(alternative_caption=0.4),
     "dropout-0.2": training(caption_dropout=0.2),
     "decay-whole": training(decay_fraction=1.0),
+    "sketches": sketches,
+    # Another space; its held-out losses are those of latents.
+    "latents": latents,
+    "latents-sketches": lambda run: latents(sketches(run)),
 }
+
+
+def data_of(config: RunConfig, pictures: PictureSet, folder: Path) -> PictureData:
+    """The pictures, or their latents, as the run sees them."""
+    encoder = load_text_encoder()
+    if config.model.autoencoder is None:
+        return PictureData(config, pictures, encoder)
+    autoencoder, _ = load_autoencoder_by_name(AUTOENCODER)
+    return LatentData(config, pictures, encoder, autoencoder, folder)
 
 
 def step_seconds(states: list[TrainingState], num: int = 5) -> list[float]:
@@ -121,10 +148,8 @@ def relative_cost(config: RunConfig, baseline: RunConfig) -> float:
     return own / base
 
 
-def run(config: RunConfig, pictures: PictureSet, out: Path) -> tuple[TrainingState, dict[str, Any]]:
+def run(config: RunConfig, data: PictureData, out: Path) -> tuple[TrainingState, dict[str, Any]]:
     """Trains; the last state, and the averaged weights of each length."""
-    encoder = load_text_encoder()
-    data = PictureData(config, pictures, encoder)
     state = prepare(config)
     data.fit_first(state.network)
     averages = {name: PowerEMA(state.network, gamma) for name, gamma in EMA_EXPONENTS.items()}
@@ -137,26 +162,26 @@ def run(config: RunConfig, pictures: PictureSet, out: Path) -> tuple[TrainingSta
         if state.step % 50 == 0:
             rate = state.step * config.training.batch_size / (time.monotonic() - started)
             print(f"  {fraction:.0%}  loss {np.mean(losses[-50:]):.4f}  {rate:.0f}/s", flush=True)
-    save_model(out, averages["0.05"].weights, data.model_config())
+    data.save(out, averages["0.05"].weights)
     weights: dict[str, Any] = {name: average.weights for name, average in averages.items()}
     return state, weights | {"none": dict(state.network.state_dict())}
 
 
 def judge(
-    config: RunConfig, weights: dict[str, Any], pictures: PictureSet, dtype: torch.dtype
+    config: RunConfig, weights: dict[str, Any], data: PictureData, dtype: torch.dtype
 ) -> dict[str, Any]:
     """What one set of weights draws and loses."""
-    encoder = load_text_encoder()
+    encoder, pictures = load_text_encoder(), data.pictures
     built = build_network(config.model.network)
     built.load_state_dict(weights)
     fingerprint = {"text_fingerprint": encoder.fingerprint}
-    model = Model(config.model.model_copy(update=fingerprint), built, encoder, "", "experiment")
+    whole = config.model.model_copy(update=fingerprint)
+    model = Model(whole, built, encoder, "", "experiment", data.autoencoder)
     subject = Subject(model, pictures, NUM_JUDGED, 0, dtype)
     samples = subject.draw(subject.settings())
     features, radicals = RandomFeatures(1), load_radical_judge()
     everyone = Subject(model, pictures, 2000, 0)
     real = features(everyone.pixels(everyone.unseen))
-    data = PictureData(config, pictures, encoder)
     validation: ValidationSet = data.validation()
     return {
         "kernel_distance": asdict(kernel_distance(features(samples), real)),
@@ -209,7 +234,8 @@ def main() -> None:
             images = round(arguments.images / cost)
             config = training(budget_images=images)(config)
             started = time.monotonic()
-            state, weights = run(config, pictures, arguments.out / f"{name}-{seed}.safetensors")
+            data = data_of(config, pictures, arguments.data)
+            state, weights = run(config, data, arguments.out / f"{name}-{seed}.safetensors")
             minutes = (time.monotonic() - started) / 60
             result: dict[str, Any] = {
                 "variant": name,
@@ -222,12 +248,12 @@ def main() -> None:
                 "compiled": has_compiler(),
                 "torch": torch.__version__,
                 "date": time.strftime("%Y-%m-%d"),
-                "judged": judge(config, weights["0.05"], pictures, state.dtype),
+                "judged": judge(config, weights["0.05"], data, state.dtype),
             }
             if name == "baseline":
                 others = {k: w for k, w in weights.items() if k != "0.05"}
                 result["other_averages"] = {
-                    length: judge(config, w, pictures, state.dtype) for length, w in others.items()
+                    length: judge(config, w, data, state.dtype) for length, w in others.items()
                 }
             with results.open("a") as file:
                 file.write(json.dumps(result) + "\n")

@@ -56,6 +56,7 @@ from imagespace.training.picture_data import PictureData
 SPACES = ("pixel", "latent")
 Extract = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 NUM_SHOWN = 24
+MEASURES = ("random_kid", "random_frechet", "imagenet_kid", "imagenet_frechet", "R@5")
 
 
 def trained(
@@ -185,7 +186,7 @@ def retrieval(
 def told(row: dict[str, Any]) -> str:
     """One line of the table."""
     cells = []
-    for key in ("random_kid", "random_frechet", "imagenet_kid", "imagenet_frechet", "R@5"):
+    for key in MEASURES:
         value = row.get(key, {}).get("value")
         error = row.get(key, {}).get("error") or 0.0
         cells.append("-" if value is None else f"{value:.4g} ± {error:.2g}")
@@ -203,7 +204,7 @@ def winners(rows: list[dict[str, Any]]) -> list[str]:
     """
     lines = []
     for size_px in sorted({row["size_px"] for row in rows}):
-        for key in ("random_kid", "imagenet_kid", "R@5"):
+        for key in MEASURES:
             pairs: dict[str, list[tuple[float, float]]] = {}
             for row in rows:
                 if row["size_px"] == size_px and "value" in row.get(key, {}):
