@@ -1,5 +1,6 @@
 """Pictures as training data, with captions or without."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from imagespace.errors import UserError
 from imagespace.networks.growth import grown
 from imagespace.networks.transformer import PatchTransformer
 from imagespace.pictures.folder import PictureSet
-from imagespace.pipeline import Model, from_pixels
+from imagespace.pipeline import Model, PromptWarning, from_pixels
 from imagespace.pipeline.band_loss import ValidationSet
 from imagespace.randomness import generator
 from imagespace.text.vectors import TextEncoder
@@ -123,4 +124,7 @@ class PictureData(TrainingData):
             model.generate(num=NUM_UNPROMPTED_SAMPLES).save(path)
         elif self.training.sample_prompts:
             prompts, num = self.training.sample_prompts, self.training.samples_per_prompt
-            model.generate(prompts, num, truncate=True).save(path)
+            with warnings.catch_warnings():
+                # Captions that are cut were told of before the training, all together.
+                warnings.simplefilter("ignore", PromptWarning)
+                model.generate(prompts, num, truncate=True).save(path)
