@@ -6,17 +6,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from checked_folder import SPEED
 from PIL import Image, ImageDraw
 
 from imagespace.checkpoints import ModelConfig, SamplingConfig
+from imagespace.checkup import recommendation
 from imagespace.cli import main
 from imagespace.networks.build import build_network
 from imagespace.networks.transformer import TransformerConfig
 from imagespace.pipeline import Model
-from imagespace.text.vectors import load_text_encoder
+from imagespace.text.vectors import TextEncoder, load_text_encoder
 from imagespace.training.config import RunConfig, TrainingConfig
 
 SHAPES = ("square", "disc", "line", "cross")
+
+
+@pytest.fixture(scope="session")
+def encoder() -> TextEncoder:
+    return load_text_encoder()
+
+
+@pytest.fixture
+def known_machine(monkeypatch):
+    """A machine whose speed need not be measured: 100 GFLOP/s in float32."""
+    monkeypatch.setattr(recommendation, "fastest_dtype", lambda: SPEED.dtype)
+    monkeypatch.setattr(recommendation, "matrix_product_rate", lambda dtype: SPEED.product_rate)
 
 
 @pytest.fixture

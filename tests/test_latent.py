@@ -20,16 +20,10 @@ from imagespace.networks.build import build_network
 from imagespace.pictures.folder import read_folder
 from imagespace.pipeline import Model, from_pixels, start_from
 from imagespace.recipes import in_latents
-from imagespace.text.vectors import load_text_encoder
 from imagespace.training.augmentation import AugmentationConfig, augment
 from imagespace.training.latent_data import LatentData
 from imagespace.training.loop import train
 from imagespace.training.picture_data import PictureData
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    return load_text_encoder()
 
 
 @pytest.fixture(scope="module")

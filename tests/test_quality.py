@@ -7,7 +7,7 @@ import pytest
 
 from imagespace.evaluation.distances import frechet_distance, kernel_distance, manifold
 from imagespace.evaluation.kept_arrays import kept
-from imagespace.evaluation.quality import Extractor, Features, distances, quality
+from imagespace.evaluation.quality import Extractor, Features, distances, halves_of, quality
 from imagespace.evaluation.random_features import RandomFeatures
 from imagespace.evaluation.subject import Subject
 from imagespace.networks.build import build_network
@@ -43,6 +43,12 @@ def test_biased_measures_are_of_as_many_samples_as_the_floor(subject, tmp_path):
     assert own["coverage"]["value"] == manifold(samples[:8], unseen).coverage.value
     # The unbiased one loses nothing.
     assert own["kernel_distance"]["value"] == kernel_distance(samples, unseen).value
+    # Pictures that no feature network learnt from, in both sets.
+    halves = report["unseen_halves"]
+    assert set(halves) == {"kernel_distance"}
+    first, second = halves_of(unseen, subject.seed)
+    assert sorted(map(tuple, [*first, *second])) == sorted(map(tuple, unseen))
+    assert halves["kernel_distance"]["value"] == kernel_distance(first, second).value
     assert notes == []
 
 

@@ -10,16 +10,10 @@ from imagespace.networks.sketch import Sketch, patches_of, pooled_text
 from imagespace.networks.transformer import PatchTransformer, TransformerConfig
 from imagespace.pictures.folder import read_folder
 from imagespace.recipes import in_latents, network_sized, recipe
-from imagespace.text.vectors import load_text_encoder
 from imagespace.training.config import RunConfig, TrainingConfig
 from imagespace.training.loop import TrainingState, train
 from imagespace.training.picture_data import PictureData
 from imagespace.training.sketch_fit import fit_sketch
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    return load_text_encoder()
 
 
 @pytest.fixture(scope="module")

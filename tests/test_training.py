@@ -27,11 +27,6 @@ from imagespace.training.picture_data import PictureData
 
 
 @pytest.fixture(scope="module")
-def encoder():
-    return load_text_encoder()
-
-
-@pytest.fixture(scope="module")
 def pictures(shapes_folder):
     return read_folder(shapes_folder, 16, 1)
 

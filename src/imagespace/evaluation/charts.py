@@ -13,7 +13,7 @@ Line = Sequence[tuple[float, Measured]]  # (measured at, leaf) of each point
 WIDTH = 340  # of every chart, in its own units: about a phone's, so that text is legible there
 CHARACTER = 6.2  # width of one, about, at the charts' size of type
 # Style (colour and mark) of the groups that a model is compared with; all else has the first.
-STYLES = {"real": 1, "real_unknown": 1, "blurred": 2, "noise": 3}
+STYLES = {"real": 1, "real_unknown": 1, "unseen_halves": 1, "blurred": 2, "noise": 3}
 MARKS = (
     "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z",
     "M0 -5.2L5.2 0L0 5.2L-5.2 0z",

@@ -10,12 +10,14 @@ from imagespace.evaluation.report_file import section
 NORMAL_95 = 1.959964  # standard errors on either side of the mean that hold 95 % of a normal
 # Groups and baselines that are no model's: they say how to read its figures.
 REFERENCES = (
-    *("real", "real_known", "real_unknown", "blurred", "noise", "chance", "always_commonest"),
+    *("real", "real_known", "real_unknown", "unseen_halves", "blurred", "noise", "chance"),
+    "always_commonest",
 )
 LABELS = {
     "real_known": "real, known",
     "real_unknown": "real, unknown",
     "blurred": "blurred real",
+    "unseen_halves": "unseen, two halves",
     "always_commonest": "commonest",
     "train": "training",
     "frechet_distance": "Fréchet distance",

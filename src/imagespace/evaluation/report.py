@@ -49,9 +49,10 @@ def _parts(report: Report, images: Images) -> Iterable[str]:
     yield _part(
         "Quality",
         "How far each group of pictures is from unseen real ones. <em>Real</em> is the floor: "
-        "training pictures, nearer than which no model of them can be expected to come. An "
-        "unbiased distance may be negative: that is zero, within its error. ↓ and ↑ say which way "
-        "is better. ± is one standard error; whiskers in charts span 95&#160;%.",
+        "training pictures, nearer than which no model of them can be expected to come. Between "
+        "two halves of the unseen ones an unbiased distance is zero, within its error; it may be "
+        "negative. ↓ and ↑ say which way is better. ± is one standard error; whiskers in charts "
+        "span 95&#160;%.",
         _quality(report),
     )
     yield _part(
