@@ -1,6 +1,7 @@
 """Diffusion in latents: with an autoencoder that loses nothing it is diffusion in pixels."""
 
 import errno
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from command import run
 from lossless import lossless_autoencoder
 from PIL import Image
 from safetensors.torch import load_file
+from script import script
 
 import imagespace
 from imagespace.checkpoints import save_autoencoder, save_model, tensors_sha256, with_autoencoder
@@ -185,6 +187,38 @@ def test_a_model_file_draws_without_its_autoencoder(latent_model, autoencoder, t
     # Another decoder draws other pictures: it is another model.
     other = with_autoencoder(latent_model.network.state_dict(), lossless_autoencoder())
     assert loaded.sha256 == tensors_sha256(tensors)[:16] != tensors_sha256(other)[:16]
+
+
+def test_an_exported_model_names_the_rounded_autoencoder_that_it_holds(
+    latent_model, autoencoder, tmp_path, monkeypatch
+):
+    """Its latents are kept under that name: those of the run's own are others."""
+    run = tmp_path / "run"
+    run.mkdir()
+    config = latent_model.config.model_copy(update=fingerprint(latent_model))
+    tensors = with_autoencoder(latent_model.network.state_dict(), autoencoder)
+    save_model(run / "model.safetensors", tensors, config)
+    (run / "metrics.jsonl").write_text('{"step": 1, "t=0.5": 1.0}\n')
+    (run / "config.json").write_text('{"data": "", "config": {}}')
+    monkeypatch.setattr(sys, "argv", ["export_model", str(run), str(tmp_path / "exported")])
+    script("scripts/export_model.py").main()
+    exported = imagespace.load(tmp_path / "exported")
+    held = exported.autoencoder.state_dict()
+    assert held["latent_std"][0] == torch.tensor(0.7).half().float() != 0.7  # it was rounded
+    assert exported.config.autoencoder_sha256 == tensors_sha256(held)
+    assert exported.config.autoencoder_sha256 != config.autoencoder_sha256
+    assert exported.config.model_copy(update={"autoencoder_sha256": ""}) == config.model_copy(
+        update={"autoencoder_sha256": ""}
+    )
+
+
+def test_a_file_that_holds_another_autoencoder_than_it_names_is_refused(latent_model, tmp_path):
+    file = tmp_path / "model.safetensors"
+    other = with_autoencoder(latent_model.network.state_dict(), lossless_autoencoder())
+    save_model(file, other, latent_model.config.model_copy(update=fingerprint(latent_model)))
+    named = latent_model.config.autoencoder_sha256[:12]
+    with pytest.raises(UserError, match=f"names autoencoder {named} and holds another"):
+        imagespace.load(file)
 
 
 def fingerprint(model):
