@@ -91,6 +91,7 @@ def test_it_learns_the_shapes_and_whitens_their_latents(run_config, pictures, tm
     assert last["psnr"] > first["psnr"] + 4
     assert last["ssim"] > first["ssim"] + 0.2
     autoencoder, _ = load_autoencoder_by_name(run)
+    assert autoencoder.config.trained_size_px == 16
     rows = pictures.indices("train")
     latents = autoencoder.encode(from_pixels(pictures.pixels[rows]))
     mean, std = latents.mean(dim=(0, 2, 3)), latents.std(dim=(0, 2, 3), correction=0)

@@ -21,7 +21,7 @@ from imagespace.networks.autoencoder import Autoencoder, AutoencoderConfig, Resi
 from imagespace.networks.build import build_network
 from imagespace.pictures.folder import read_folder
 from imagespace.pipeline import Model, from_pixels, start_from
-from imagespace.recipes import in_latents
+from imagespace.recipes import PictureOptions, in_latents, picture_config, scale_warning
 from imagespace.text.vectors import load_text_encoder
 from imagespace.training.augmentation import AugmentationConfig, augment
 from imagespace.training.latent_data import LatentData
@@ -461,13 +461,62 @@ def test_the_latent_grid_is_cut_evenly(tiny_run, autoencoder, size_px, side, pat
             in_latents(sized(uneven), autoencoder.config, "0")
 
 
+def of_size(path, trained_size_px):
+    made = lossless_autoencoder()
+    seen = {"trained_size_px": trained_size_px}
+    save_autoencoder(path, made.state_dict(), made.config.model_copy(update=seen))
+    return str(path)
+
+
+def flat_pictures(folder, size_px):
+    for number, name in enumerate(("ink", "paper", "stone")):
+        (folder / name).mkdir(parents=True)
+        Image.new("L", (size_px, size_px), 80 * number).save(folder / name / "0.png")
+    return folder
+
+
+def test_latents_are_of_the_size_that_the_autoencoder_learnt(tmp_path):
+    """If the pictures have it; a size that is asked for stays."""
+    small, large = (flat_pictures(tmp_path / str(size_px), size_px) for size_px in (64, 200))
+
+    def size_px(folder, trained_size_px, **asked):
+        path = of_size(tmp_path / "ae.safetensors", trained_size_px)
+        options = PictureOptions("pictures", space="latent", autoencoder=path, **asked)
+        config = picture_config(folder, options, {"budget_images": 10}, 0)
+        assert config.model.autoencoder.trained_size_px == trained_size_px
+        return config.model.picture_shape[-1]
+
+    assert size_px(large, 32) == 32
+    assert size_px(large, 192) == 192
+    assert size_px(large, 192, size=64) == 64
+    assert size_px(large, None) == 128  # not known: the largest of the usual sizes
+    assert size_px(large, 256) == 128  # more than the pictures have
+    assert size_px(small, 128) == 64
+    assert size_px(large, 72) == 128  # 18 latents a side are not 8 x 8 patches
+
+
+def test_half_the_size_that_the_autoencoder_learnt_is_warned_of(latent_run):
+    def warned(trained_size_px):
+        seen = {"trained_size_px": trained_size_px}
+        shape = latent_run.model.autoencoder.model_copy(update=seen)
+        return scale_warning(latent_run.model.model_copy(update={"autoencoder": shape}))
+
+    assert "trained on pictures of 32 px, and these have 16" in warned(32)
+    assert "--recipe autoencoder --size 16" in warned(32)
+    assert [warned(size) for size in (31, 16, 8, None)] == [None] * 4
+
+
 @pytest.mark.slow
-def test_latents_from_the_command_line(shapes_folder, file, tmp_path):
+def test_latents_from_the_command_line(shapes_folder, tmp_path):
+    file = tmp_path / "ae.safetensors"
+    of_size(file, 32)
     command = ("train", shapes_folder, "--recipe", "pictures", "--size", 16, "--space", "latent")
     command += ("--autoencoder", file, "--network", 1, "--images", 256, "--out", "run")
     trained = run(*command, cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr
     assert "16 px, grey, as latents of 16x4x4" in trained.stdout
+    (warning,) = (line for line in trained.stdout.splitlines() if "of 32 px" in line)
+    assert warning.startswith("warning: the autoencoder was trained on")
     file.unlink()  # the model carries it
     drawn = run(
         "generate",

@@ -90,7 +90,9 @@ class AutoencoderData(Task):
 
     def save(self, path: Path, weights: dict[str, Tensor]) -> None:
         kept = without_discriminator(weights)
-        save_autoencoder(path, kept, self.config.autoencoder)
+        # Not in the run's configuration: an older run could not be continued.
+        seen = {"trained_size_px": self.config.image_size_px}
+        save_autoencoder(path, kept, self.config.autoencoder.model_copy(update=seen))
 
     @torch.inference_mode()
     def completed(self, weights: dict[str, Tensor], in_passing: bool) -> dict[str, Tensor]:
