@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import json
+import shutil
 import sys
 import warnings
 
@@ -16,7 +17,7 @@ from imagespace.axes.finding import find_attribute, training_rows
 from imagespace.axes.ica import independent
 from imagespace.axes.identity import identity
 from imagespace.axes.purity import purity_of, stored_purity
-from imagespace.checkpoints import save_model
+from imagespace.checkpoints import load_model_file, save_model
 from imagespace.cli import main
 from imagespace.cli.output import plain_warnings
 from imagespace.diffusion.exact import ExactGaussian
@@ -397,7 +398,9 @@ def in_run(tiny_model, tmp_path, monkeypatch, capsys):
         with pytest.raises(SystemExit) as left:
             main()
         assert left.value.code == 0
-        return capsys.readouterr().out
+        printed = capsys.readouterr()
+        said.told = printed.err
+        return printed.out
 
     return said
 
@@ -416,6 +419,26 @@ def test_what_every_value_of_a_sweep_warns_of_is_printed_once(capsys):
             warnings.warn(message, stacklevel=1)
     told = capsys.readouterr().err.splitlines()
     assert told == ["imagespace: warning: no word", "imagespace: warning: too long"]
+
+
+def test_other_pictures_than_those_of_the_training_are_warned_of(in_run, shapes_folder, tmp_path):
+    """Units and components would silently be those of any folder."""
+    fewer = tmp_path / "fewer"
+    shutil.copytree(shapes_folder, fewer, ignore=lambda _, names: {".imagespace"} & set(names))
+    rows = (fewer / "metadata.jsonl").read_text().splitlines(keepends=True)
+    (fewer / "metadata.jsonl").write_text("".join(rows[:60]))
+    file = tmp_path / "RUN" / "model.safetensors"
+    tensors, config = load_model_file(file)
+    trained = config.model_copy(update={"data_key": read_folder(shapes_folder, 16, 1).key})
+    told = []
+    for about, data in ((config, fewer), (trained, fewer), (trained, shapes_folder)):
+        save_model(file, tensors, about)
+        words = ("axes", "find", "RUN", "--attribute", "density", "--data", data, "--overwrite")
+        in_run(*words)
+        told.append(in_run.told)
+    assert told[0] == told[2] == ""  # not known what it was trained on; the very pictures
+    assert told[1].count("\n") == 1
+    assert told[1].startswith("imagespace: warning: these are not the very pictures")
 
 
 def test_no_axis_is_replaced_unasked(in_run, refusal, shapes_folder, tmp_path):
