@@ -56,6 +56,8 @@ def picture_config(folder: Path, asked: PictureOptions, budget: Budget, seed: in
     fit = asked.fit or ("pad" if initial is None else initial.config.fit)
     if fit not in FITS:
         raise UserError(f"--fit {fit!r}", "there is no such fit", f"Use one of {', '.join(FITS)}")
+    if initial is not None:
+        _check_settled(asked, initial)
     check_space(asked.space, asked.autoencoder)
     if asked.autoencoder is not None:
         load_autoencoder_by_name(asked.autoencoder)  # a missing one is said before a long walk
@@ -64,13 +66,6 @@ def picture_config(folder: Path, asked: PictureOptions, budget: Budget, seed: in
     if asked.network is not None:
         check_network(asked.network)
     if initial is not None:
-        if asked.network is not None or asked.space != "pixel":
-            option = "--space latent" if asked.network is None else f"--network {asked.network}"
-            raise UserError(
-                option,
-                f"is settled by --from {initial.source}",
-                "Leave it out; --depth adds blocks",
-            )
         check_depth(asked.depth, check_initial(initial).depth)
     else:
         check_depth(asked.depth, 1)
@@ -112,3 +107,18 @@ def picture_config(folder: Path, asked: PictureOptions, budget: Budget, seed: in
         autoencoder, sha256 = latent
         config = in_latents(config, autoencoder.config, sha256)
     return config if asked.depth is None else with_depth(config, asked.depth)
+
+
+def _check_settled(asked: PictureOptions, initial: Model) -> None:
+    """UserError: an option whose answer is that of the model to begin with."""
+    settled = {
+        "--network": asked.network,
+        "--space": None if asked.space == "pixel" else asked.space,
+        "--autoencoder": asked.autoencoder,
+    }
+    for option, value in settled.items():
+        if value is not None:
+            remedy = (
+                "Leave it out; --depth adds blocks" if option == "--network" else "Leave it out"
+            )
+            raise UserError(f"{option} {value}", f"is settled by --from {initial.source}", remedy)
