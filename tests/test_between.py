@@ -2,13 +2,16 @@
 
 import copy
 import math
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from imagespace.checkpoints import ModelConfig
+from imagespace.checkpoints import ModelConfig, save_model
+from imagespace.cli import main
 from imagespace.diffusion.composition import Composition
 from imagespace.diffusion.exact import ExactGaussian, ExactMixture
 from imagespace.diffusion.guidance import Guidance
@@ -146,6 +149,41 @@ def test_terms_change_the_picture_and_none_do_not(model):
     assert taken.settings[0].formula == "a disc - 0.5 a line"
     assert not np.array_equal(added.pixels, plain)
     assert not np.array_equal(taken.pixels, added.pixels)
+
+
+def command(capsys, monkeypatch, tmp_path, *words):
+    """What `imagespace WORDS` prints, in this process and in `tmp_path`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["imagespace", *map(str, words)])
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as left:
+        main()
+    printed = capsys.readouterr()
+    assert left.value.code == 0, printed.err
+    return printed.out
+
+
+def saved(model, file):
+    about = {"text_fingerprint": model.encoder.fingerprint if model.encoder else ""}
+    save_model(file, model.network.state_dict(), model.config.model_copy(update=about))
+    return file
+
+
+def test_a_model_without_text_leaves_out_the_prompts_that_pictures_bring(
+    model, tmp_path, monkeypatch, capsys
+):
+    """Nobody gave them, so that no refusal may name them."""
+    network = model.config.network.model_copy(update={"max_text_tokens": 0})
+    config = model.config.model_copy(update={"network": network})
+    wordless = Model(config, build_network(network), None, "89ab", "wordless")
+    saved(wordless, tmp_path / "wordless.safetensors")
+    for number in range(2):
+        model.generate("a disc", seed=number).save(tmp_path / f"{number}.png")
+    words = ("morph", "0.png", "1.png", "--model", "wordless.safetensors", "--frames", 3)
+    command(capsys, monkeypatch, tmp_path, *words, "--steps", 2, "--out", "strip.png")
+    stored, _ = read_settings(tmp_path / "strip.png")
+    assert [one["prompt"] for one in stored] == [""] * 3
+    assert [Path(one["start"]["picture"]).name for one in stored] == ["0.png", "0.png", "1.png"]
 
 
 def test_impossible_morphs_are_refused(model, tmp_path, refusal):
