@@ -104,8 +104,11 @@ def test_it_learns_the_shapes_and_whitens_their_latents(run_config, pictures, tm
 def test_latents_are_measured_roughly_in_passing_and_fully_at_the_end(
     run_config, pictures, tmp_path, monkeypatch
 ):
-    """On thousands of pictures every evaluation would take as long as a hundred steps."""
-    monkeypatch.setattr("imagespace.training.autoencoder_data.NUM_MEASURED_IN_PASSING", 9)
+    """On thousands of pictures every evaluation would take as long as a hundred steps.
+
+    As many are measured as may be: every second of 72 pictures would be fewer than 40.
+    """
+    monkeypatch.setattr("imagespace.training.autoencoder_data.NUM_MEASURED_IN_PASSING", 40)
     encoded, encode = [], Autoencoder.encode
 
     def counted(self, x_0):
@@ -116,7 +119,7 @@ def test_latents_are_measured_roughly_in_passing_and_fully_at_the_end(
     monkeypatch.setattr(Autoencoder, "encode", counted)
     run = finish(run_config, pictures, tmp_path / "run")
     num_train, num_held_out, num_shown = 72, 8, 8
-    assert sum(encoded) == 3 * (9 + num_held_out + num_shown) + num_train
+    assert sum(encoded) == 3 * (40 + num_held_out + num_shown) + num_train
     autoencoder, _ = load_autoencoder_by_name(run)
     latents = autoencoder.encode(from_pixels(pictures.pixels[pictures.indices("train")]))
     std = latents.std(dim=(0, 2, 3), correction=0)

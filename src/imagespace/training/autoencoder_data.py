@@ -82,7 +82,7 @@ class AutoencoderData(Task):
             copies = from_pixels(to_pixels(autoencoder.decode(autoencoder.encode(x_0))))
             psnrs += psnr(copies, x_0).clamp(max=LARGEST_PSNR_DB).tolist()
             ssims += ssim(copies, x_0).tolist()
-        x_0 = self._pictures(rows[:: -(-len(rows) // NUM_SHOWN)])
+        x_0 = self._pictures(evenly(rows, NUM_SHOWN))
         both = torch.cat([x_0, autoencoder.decode(autoencoder.encode(x_0))])
         shown = [pixels_to_image(pixels) for pixels in to_pixels(both)]
         contact_sheet(shown, None, len(x_0)).save(samples)
@@ -103,7 +103,7 @@ class AutoencoderData(Task):
         """
         autoencoder = self._autoencoder(weights)
         most = NUM_MEASURED_IN_PASSING if in_passing else NUM_MEASURED
-        rows = self.rows[:: -(-len(self.rows) // most)]
+        rows = evenly(self.rows, most)
         channels = autoencoder.config.latent_channels
         total, squares, num = torch.zeros(channels).double(), torch.zeros(channels).double(), 0
         for some in np.array_split(rows, -(-len(rows) // self._batch)):
