@@ -121,6 +121,16 @@ def test_purity_of_a_generator_with_a_known_leak():
     assert found.leak == pytest.approx(1.2 / 6, abs=1e-5)
 
 
+def test_an_attribute_that_rises_and_returns_has_strayed_and_not_moved():
+    """Density goes up by 0.8 of its unit of 2 and back, in one picture of two by a half."""
+    brightness = torch.arange(-3.0, 4.0)[:, None].expand(7, 2)
+    arch = torch.tensor([0.0, 0.2, 0.6, 0.8, 0.6, 0.2, 0.0])[:, None] * torch.tensor([1.0, 0.5])
+    found = purity_of(some_axis(), torch.stack([brightness, 2 * arch], dim=2))
+    assert found.moved == pytest.approx((6, 0), abs=1e-6)
+    assert found.drift == pytest.approx((6, (0.8 + 0.4) / 2), abs=1e-6)
+    assert found.leak == pytest.approx(0.6 / 6, abs=1e-6)
+
+
 @pytest.fixture
 def turnable(tiny_model, shapes_folder, tmp_path, monkeypatch):
     """The tiny model with its brightness axis, and the folder that holds it."""
