@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from lossless import latent_twin, lossless_autoencoder
 
 from imagespace.axes.activations import activations
 from imagespace.axes.directions import components, find_examples, find_unnamed, find_words
@@ -131,19 +132,32 @@ def test_an_attribute_that_rises_and_returns_has_strayed_and_not_moved():
     assert found.leak == pytest.approx(0.6 / 6, abs=1e-6)
 
 
-@pytest.fixture
-def turnable(tiny_model, shapes_folder, tmp_path, monkeypatch):
-    """The tiny model with its brightness axis, and the folder that holds it."""
+def with_brightness(model, shapes_folder, tmp_path, monkeypatch):
+    """A model of 16 px with its brightness axis, which lies in the folder `axes`."""
     monkeypatch.setattr(
         "imagespace.pipeline.turning.axes_folder", lambda source, sha256: tmp_path / "axes"
     )
-    axis = find_attribute(tiny_model, read_folder(shapes_folder, 16, 1), "brightness")
+    axis = find_attribute(model, read_folder(shapes_folder, 16, 1), "brightness")
     axis.save(tmp_path / "axes" / "brightness.safetensors")
-    return tiny_model, axis
+    return model, axis
 
 
-def test_an_axis_moves_its_attribute_by_the_value_and_others_within_the_slack(turnable):
-    model, axis = turnable
+@pytest.fixture
+def turnable(tiny_model, shapes_folder, tmp_path, monkeypatch):
+    return with_brightness(tiny_model, shapes_folder, tmp_path, monkeypatch)
+
+
+@pytest.fixture(params=["pictures", "latents"])
+def turnable_either(request, tiny_run, tiny_model, shapes_folder, tmp_path, monkeypatch):
+    """The tiny model or its twin among latents, its brightness, and what it walks among."""
+    model = tiny_model
+    if request.param == "latents":
+        _, model = latent_twin(tiny_run, tiny_model, lossless_autoencoder(mean=0.4, std=0.7))
+    return *with_brightness(model, shapes_folder, tmp_path, monkeypatch), request.param
+
+
+def test_an_axis_moves_its_attribute_by_the_value_and_others_within_the_slack(turnable_either):
+    model, axis, _ = turnable_either
     plain = model.generate("a square", 4, num_steps=3, guidance=1).pixels
     names, units = axis.attributes, torch.tensor(axis.units)
     turned = model.generate("a square", 4, num_steps=3, guidance=1, axes={"brightness": -1}).pixels
@@ -276,12 +290,13 @@ def test_ica_undoes_a_mixture_that_pca_cannot():
     assert torch.linalg.matrix_norm(found @ found.T - torch.eye(2)) < 0.1
 
 
-def test_a_component_of_pictures_moves_its_projection_by_the_value(
-    turnable, shapes_folder, tmp_path
+def test_a_component_of_samples_moves_its_projection_by_the_value(
+    turnable_either, shapes_folder, tmp_path
 ):
-    model, _ = turnable
-    axis = next(find_unnamed(model, read_folder(shapes_folder, 16, 1), "pca", "pictures", 2))
-    assert axis.name == "pca-1-pictures"
+    model, _, of = turnable_either
+    pictures = read_folder(shapes_folder, 16, 1)
+    axis = next(find_unnamed(model, pictures, "pca", of, 2))
+    assert axis.name == f"pca-1-{of}"
     axis.save(tmp_path / "axes" / f"{axis.name}.safetensors")
     assert axis.direction is not None
     way = axis.direction.flatten()
@@ -291,10 +306,15 @@ def test_a_component_of_pictures_moves_its_projection_by_the_value(
             pass
         where.append((step.x_next.flatten() @ way / way.square().sum()).item())
     assert where[1] - where[0] == pytest.approx(0.5, abs=0.05)
-    with pytest.raises(UserError, match="walks among pictures"):
-        next(find_unnamed(model, read_folder(shapes_folder, 16, 1), "pca", "latents", 2))
+    # One unit is one standard deviation over the training pictures' own samples.
+    samples = model.encode(from_pixels(pictures.pixels[pictures.indices("train")]))
+    scores = samples.flatten(1) @ way / way.square().sum()
+    assert scores.std().item() == pytest.approx(1, rel=0.01)
+    other = "latents" if of == "pictures" else "pictures"
+    with pytest.raises(UserError, match=f"walks among {of}"):
+        next(find_unnamed(model, pictures, "pca", other, 2))
     with pytest.raises(UserError, match="from 1 to 32"):
-        next(find_unnamed(model, read_folder(shapes_folder, 16, 1), "pca", "pictures", 99))
+        next(find_unnamed(model, pictures, "pca", of, 99))
 
 
 def test_identity_of_pictures_that_stay_and_of_pictures_that_are_swapped():

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from lossless import latent_twin, lossless_autoencoder
 from PIL import Image
 
 from imagespace.checkpoints import ModelConfig, save_model
@@ -38,6 +39,14 @@ def model(tiny_model):
         if not weights.any():
             weights.copy_(0.1 * torch.randn(weights.shape, generator=random))
     return Model(tiny_model.config, network, tiny_model.encoder, "4567", "tiny")
+
+
+@pytest.fixture(scope="module", params=["pixels", "latents"])
+def of_either(request, model, tiny_run):
+    """The model, and its twin among whitened latents."""
+    if request.param == "pixels":
+        return model
+    return latent_twin(tiny_run, model, lossless_autoencoder(mean=0.4, std=0.7))[1]
 
 
 def test_the_arc_keeps_the_norm_and_turns_evenly():
@@ -105,7 +114,8 @@ def test_each_picture_of_a_batch_has_its_own_weights():
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
-def test_stops_are_the_plain_drawings_bit_for_bit(model, sampler):
+def test_stops_are_the_plain_drawings_bit_for_bit(of_either, sampler):
+    model = of_either
     stops = [Stop("a disc", 3), Stop("a square", 8), Stop("a square", 9)]
     frames = model.draw(morph_settings(model, stops, 4, sampler=sampler))
     assert len(frames) == 7
@@ -116,7 +126,8 @@ def test_stops_are_the_plain_drawings_bit_for_bit(model, sampler):
         assert not np.array_equal(first, second)
 
 
-def test_two_pictures_come_back_at_the_ends(model, tmp_path):
+def test_two_pictures_come_back_at_the_ends(of_either, tmp_path):
+    model = of_either
     files = []
     for number in range(2):
         pixels = np.full((16, 16), 235, np.uint8)

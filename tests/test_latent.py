@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from command import run
-from lossless import lossless_autoencoder
+from lossless import latent_twin, lossless_autoencoder
 from PIL import Image
 from safetensors.torch import load_file
 from script import script
@@ -45,17 +45,19 @@ def pictures(shapes_folder):
 
 
 @pytest.fixture(scope="module")
-def latent_run(tiny_run, autoencoder):
-    sha256 = tensors_sha256(autoencoder.state_dict())
-    return in_latents(tiny_run, autoencoder.config, sha256)
+def twin(tiny_run, tiny_model, autoencoder):
+    return latent_twin(tiny_run, tiny_model, autoencoder)
 
 
 @pytest.fixture(scope="module")
-def latent_model(latent_run, tiny_model, autoencoder):
+def latent_run(twin):
+    return twin[0]
+
+
+@pytest.fixture(scope="module")
+def latent_model(twin):
     """The tiny model's own weights over latents: patches of 4 x 4 pixels are 16 channels."""
-    network = build_network(latent_run.model.network)
-    network.load_state_dict(tiny_model.network.state_dict())
-    return Model(latent_run.model, network, tiny_model.encoder, "4567", "latent", autoencoder)
+    return twin[1]
 
 
 @pytest.fixture
@@ -88,11 +90,7 @@ def test_many_pictures_are_encoded_in_parts_as_one(latent_model, monkeypatch):
 
 def test_over_lossless_latents_the_same_weights_answer_the_same(tiny_model, tiny_run):
     """Patches of pixels and places of latents are the same numbers: so is every answer."""
-    plain = lossless_autoencoder()
-    run = in_latents(tiny_run, plain.config, "0")
-    network = build_network(run.model.network)
-    network.load_state_dict(tiny_model.network.state_dict())
-    latent = Model(run.model, network, tiny_model.encoder, "4567", "latent", plain)
+    _, latent = latent_twin(tiny_run, tiny_model, lossless_autoencoder())
     x_t = torch.randn(3, 1, 16, 16)
     for name in ("direction", "eps", "prompt"):
         answer = latent.field(name, latent.encode(x_t), 0.6, "a square")
