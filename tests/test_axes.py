@@ -4,13 +4,13 @@ import copy
 import dataclasses
 import json
 import shutil
-import sys
 import warnings
 
 import numpy as np
 import pytest
 import torch
 from lossless import latent_twin, lossless_autoencoder
+from PIL import Image
 
 from imagespace.axes.activations import activations
 from imagespace.axes.directions import components, find_examples, find_unnamed, find_words
@@ -19,7 +19,6 @@ from imagespace.axes.ica import independent
 from imagespace.axes.identity import identity
 from imagespace.axes.purity import purity_of, stored_purity
 from imagespace.checkpoints import load_model_file, save_model
-from imagespace.cli import main
 from imagespace.cli.output import plain_warnings
 from imagespace.diffusion.exact import ExactGaussian
 from imagespace.diffusion.schedule import RectifiedFlow
@@ -29,7 +28,7 @@ from imagespace.networks.bottleneck import recorded, shifted
 from imagespace.pictures.attributes import measure
 from imagespace.pictures.folder import read_folder
 from imagespace.pictures.png_settings import read_settings
-from imagespace.pipeline import Model, from_pixels
+from imagespace.pipeline import Model, from_pixels, load
 from imagespace.pipeline.axis import Axis, load_axis, parse_axes
 
 
@@ -411,7 +410,7 @@ def test_the_command_line_turns_a_grey_model_by_no_colour(refusal):
 
 
 @pytest.fixture
-def in_run(tiny_model, tmp_path, monkeypatch, capsys):
+def in_run(tiny_model, tmp_path, printed):
     """The small model as RUN in `tmp_path`; runs `imagespace WORDS` there: what it printed."""
     named = {"text_fingerprint": tiny_model.encoder.fingerprint}
     (tmp_path / "RUN").mkdir()
@@ -420,19 +419,30 @@ def in_run(tiny_model, tmp_path, monkeypatch, capsys):
         tiny_model.network.state_dict(),
         tiny_model.config.model_copy(update=named),
     )
+    return lambda *words: printed(*words).out
 
-    def said(*words: object) -> str:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["imagespace", *map(str, words)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main()
-        assert left.value.code == 0
-        printed = capsys.readouterr()
-        said.told = printed.err
-        return printed.out
 
-    return said
+def test_a_sweep_draws_a_row_for_each_prompt_and_a_column_for_each_value(
+    in_run, shapes_folder, tmp_path
+):
+    in_run("axes", "find", "RUN", "--attribute", "brightness", "--data", shapes_folder)
+    words = ("RUN", "--axis", "brightness", "--prompt", "a disc", "--prompt", "a line")
+    words += ("--seed", 5, "--steps", 2, "--out", "strip.png")
+    assert in_run("axes", "sweep", *words) == "strip.png\n"
+    drawn = np.asarray(Image.open(tmp_path / "strip.png").convert("L")).astype(int)
+    model = load(tmp_path / "RUN")
+    plain = model.generate(["a disc", "a line"], 1, 5, num_steps=2).pixels
+    turned = model.generate(["a disc", "a line"], 1, 5, num_steps=2, axes={"brightness": 3}).pixels
+    # Cells of 48 px, each pixel three times as large, after gaps of 4 px.
+    rows = [4, 4 + (drawn.shape[0] - 4) // 2]
+    for top, one, other in zip(rows, plain, turned, strict=True):
+        cells = [drawn[top : top + 48, 4 + 52 * k : 52 + 52 * k][1::3, 1::3] for k in range(7)]
+        assert np.array_equal(cells[3], one[:, :, 0])
+        assert np.array_equal(cells[6], other[:, :, 0])
+        light = [cell.mean() for cell in cells]
+        assert light == sorted(light)
+        assert light[6] > light[0] + 20
+    assert drawn.shape[1] == 4 + 7 * 52
 
 
 def test_a_report_of_one_picture_is_listed(in_run, shapes_folder):
@@ -451,7 +461,9 @@ def test_what_every_value_of_a_sweep_warns_of_is_printed_once(capsys):
     assert told == ["imagespace: warning: no word", "imagespace: warning: too long"]
 
 
-def test_other_pictures_than_those_of_the_training_are_warned_of(in_run, shapes_folder, tmp_path):
+def test_other_pictures_than_those_of_the_training_are_warned_of(
+    in_run, printed, shapes_folder, tmp_path
+):
     """Units and components would silently be those of any folder."""
     fewer = tmp_path / "fewer"
     shutil.copytree(shapes_folder, fewer, ignore=lambda _, names: {".imagespace"} & set(names))
@@ -464,8 +476,7 @@ def test_other_pictures_than_those_of_the_training_are_warned_of(in_run, shapes_
     for about, data in ((config, fewer), (trained, fewer), (trained, shapes_folder)):
         save_model(file, tensors, about)
         words = ("axes", "find", "RUN", "--attribute", "density", "--data", data, "--overwrite")
-        in_run(*words)
-        told.append(in_run.told)
+        told.append(printed(*words).err)
     assert told[0] == told[2] == ""  # not known what it was trained on; the very pictures
     assert told[1].count("\n") == 1
     assert told[1].startswith("imagespace: warning: these are not the very pictures")

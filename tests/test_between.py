@@ -2,7 +2,6 @@
 
 import copy
 import math
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ from lossless import latent_twin, lossless_autoencoder
 from PIL import Image
 
 from imagespace.checkpoints import ModelConfig, save_model
-from imagespace.cli import main
 from imagespace.diffusion.composition import Composition
 from imagespace.diffusion.exact import ExactGaussian, ExactMixture
 from imagespace.diffusion.guidance import Guidance
@@ -22,7 +20,7 @@ from imagespace.errors import UserError
 from imagespace.networks.build import build_network
 from imagespace.networks.perceptron import PerceptronConfig
 from imagespace.pictures.png_settings import read_settings
-from imagespace.pipeline import Model, PictureSettings, Stop, Term, morph_settings
+from imagespace.pipeline import Model, PictureSettings, Stop, Term, load, morph_settings
 from imagespace.randomness import generator
 
 
@@ -162,27 +160,13 @@ def test_terms_change_the_picture_and_none_do_not(model):
     assert not np.array_equal(taken.pixels, added.pixels)
 
 
-def command(capsys, monkeypatch, tmp_path, *words):
-    """What `imagespace WORDS` prints, in this process and in `tmp_path`."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["imagespace", *map(str, words)])
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as left:
-        main()
-    printed = capsys.readouterr()
-    assert left.value.code == 0, printed.err
-    return printed.out
-
-
 def saved(model, file):
     about = {"text_fingerprint": model.encoder.fingerprint if model.encoder else ""}
     save_model(file, model.network.state_dict(), model.config.model_copy(update=about))
     return file
 
 
-def test_a_model_without_text_leaves_out_the_prompts_that_pictures_bring(
-    model, tmp_path, monkeypatch, capsys
-):
+def test_a_model_without_text_leaves_out_the_prompts_that_pictures_bring(model, tmp_path, printed):
     """Nobody gave them, so that no refusal may name them."""
     network = model.config.network.model_copy(update={"max_text_tokens": 0})
     config = model.config.model_copy(update={"network": network})
@@ -191,10 +175,49 @@ def test_a_model_without_text_leaves_out_the_prompts_that_pictures_bring(
     for number in range(2):
         model.generate("a disc", seed=number).save(tmp_path / f"{number}.png")
     words = ("morph", "0.png", "1.png", "--model", "wordless.safetensors", "--frames", 3)
-    command(capsys, monkeypatch, tmp_path, *words, "--steps", 2, "--out", "strip.png")
+    printed(*words, "--steps", 2, "--out", "strip.png")
     stored, _ = read_settings(tmp_path / "strip.png")
     assert [one["prompt"] for one in stored] == [""] * 3
     assert [Path(one["start"]["picture"]).name for one in stored] == ["0.png", "0.png", "1.png"]
+
+
+def test_the_command_morphs_and_films(model, tmp_path, printed):
+    drawing = load(saved(model, tmp_path / "m.safetensors"))
+    stops = ("a disc", "a square", "a line")
+    words = ("morph", *stops, "--seed", 3, "--seed", 4, "--seed", 5, "--frames", 4, "--steps", 2)
+    words += ("--model", "m.safetensors", "--out", "strip.png", "--film", "film.gif")
+    first, second = printed(*words).out.splitlines()
+    assert first == "film.gif"
+    assert second.startswith("strip.png  (7 pictures in ")
+    stored, _ = read_settings(tmp_path / "strip.png")
+    assert [one["prompt"] for one in stored[::3]] == list(stops)
+    with Image.open(tmp_path / "film.gif") as film:
+        assert (film.n_frames, film.size) == (7, (256, 256))
+        durations = []
+        for number in range(7):
+            film.seek(number)
+            durations.append(film.info["duration"])
+            if number in (0, 3, 6):
+                alone = drawing.generate(stops[number // 3], seed=3 + number // 3, num_steps=2)[0]
+                enlarged = alone.resize((256, 256), Image.Resampling.BICUBIC)
+                shown = np.asarray(film.convert("L")).astype(int)
+                assert np.abs(shown - np.asarray(enlarged)).mean() < 2  # in 256 colours
+    assert durations == [900, 90, 90, 900, 90, 90, 900]
+
+
+def test_the_command_adds_and_takes_prompts(model, tmp_path, printed):
+    drawing = load(saved(model, tmp_path / "m.safetensors"))
+    words = ("generate", "a disc", "--num", 2, "--steps", 2, "--guidance", 2, "--seed", 6)
+    words += ("--plus", "a line:0.5", "--minus", "a square", "--model", "m.safetensors")
+    assert printed(*words, "--out", "both.png").out.startswith("both.png  (2 pictures in ")
+    terms = [Term(prompt="a line", weight=0.5), Term(prompt="a square", weight=-1)]
+    alike = drawing.generate("a disc", 2, 6, num_steps=2, guidance=2, terms=terms)
+    stored, _ = read_settings(tmp_path / "both.png")
+    assert stored[0]["terms"] == [one.model_dump() for one in terms]
+    sheet = np.asarray(Image.open(tmp_path / "both.png"))
+    assert np.array_equal(sheet, np.asarray(alike.grid()))
+    plain = drawing.generate("a disc", 2, 6, num_steps=2, guidance=2)
+    assert not np.array_equal(alike.pixels, plain.pixels)
 
 
 def test_impossible_morphs_are_refused(model, tmp_path, refusal):
