@@ -10,7 +10,7 @@ from torch import Tensor
 
 from imagespace.errors import UserError
 from imagespace.pictures.folder import PictureSet
-from imagespace.pictures.latent_cache import kept_latents, latents_key, training_rows
+from imagespace.pictures.latent_cache import kept_latents, latent_rows, latents_key
 from imagespace.pipeline import Model, from_pixels
 
 _ENCODED_AT_ONCE = 256  # bounds the memory; `Model.encode` cuts it further for large pictures
@@ -40,7 +40,7 @@ def latents_of(
     _, side, _ = shape = _sample_shape(model)
     found = np.empty((len(rows), side, side, shape[0]), np.float16)
     place = np.full(len(pictures), -1, dtype=np.int64)
-    kept, trained = None, training_rows(pictures)
+    kept, trained = None, latent_rows(pictures)
     if folder is not None:
         key = latents_key(pictures, model.config.autoencoder_sha256)
         kept = kept_latents(folder, key, (len(trained), *shape))

@@ -64,8 +64,8 @@ class AutoencoderData(Task):
     def _pictures(self, rows: NDArray[np.int64]) -> Tensor:
         return from_pixels(np.ascontiguousarray(self.pictures.pixels[rows]))
 
-    def held_out(self) -> NDArray[np.int64]:
-        """The rows that are judged: held-out pictures (training ones, if there are none)."""
+    def validation_rows(self) -> NDArray[np.int64]:
+        """The rows that are judged: of split validation, or training ones if there are none."""
         rows = self.pictures.indices("validation")
         return evenly(rows if len(rows) else self.rows, self.config.training.num_validation)
 
@@ -76,7 +76,7 @@ class AutoencoderData(Task):
         """PSNR in dB and SSIM of held-out pictures, as 8-bit pictures; originals over copies."""
         autoencoder = self._autoencoder(weights)
         psnrs, ssims = [], []
-        rows = self.held_out()
+        rows = self.validation_rows()
         for some in np.array_split(rows, -(-len(rows) // self._batch)):
             x_0 = self._pictures(some)
             copies = from_pixels(to_pixels(autoencoder.decode(autoencoder.encode(x_0))))
