@@ -118,8 +118,8 @@ def test_latents_are_measured_roughly_in_passing_and_fully_at_the_end(
 
     monkeypatch.setattr(Autoencoder, "encode", counted)
     run = finish(run_config, pictures, tmp_path / "run")
-    num_train, num_held_out, num_shown = 72, 8, 8
-    assert sum(encoded) == 3 * (40 + num_held_out + num_shown) + num_train
+    num_train, num_validation = 72, 8
+    assert sum(encoded) == 3 * (40 + num_validation) + num_train
     autoencoder, _ = load_autoencoder_by_name(run)
     latents = autoencoder.encode(from_pixels(pictures.pixels[pictures.indices("train")]))
     std = latents.std(dim=(0, 2, 3), correction=0)

@@ -84,7 +84,7 @@ def test_decode_undoes_encode_and_pixels_are_their_own_samples(latent_model, tin
 def test_many_pictures_are_encoded_in_parts_as_one(latent_model, monkeypatch):
     x = torch.randn(7, 1, 16, 16)
     whole = latent_model.encode(x)
-    monkeypatch.setattr("imagespace.pipeline.picture_space._LARGEST_PIXELS", 3 * 256)
+    monkeypatch.setattr("imagespace.pipeline.autoencoding.LARGEST_PIXELS", 3 * 256)
     torch.testing.assert_close(latent_model.encode(x), whole)
 
 

@@ -81,8 +81,10 @@ def test_latents_that_training_kept_are_read_and_the_others_encoded(
     moved = read_folder_with_held_out(pictures, 40)
     LatentData(config, moved, encoder, model.autoencoder, tmp_path)
     counted = []
-    right = type(model).encode
-    monkeypatch.setattr(type(model), "encode", lambda s, x: counted.append(len(x)) or right(s, x))
+    right = type(model.autoencoder).encode
+    monkeypatch.setattr(
+        type(model.autoencoder), "encode", lambda s, x: counted.append(len(x)) or right(s, x)
+    )
     assert np.array_equal(latents_of(model, moved, rows, tmp_path), alone)
     assert counted == [1]
 
