@@ -46,7 +46,7 @@ def main() -> None:
         print(f"{name:<11} moved {moved:+.2f}  strayed {drift:.2f}")
     steps = asked.steps or model.config.sampling.num_steps
     print(
-        f"{found.summary}; {len(asked.values)} values, {steps} steps  "
+        f"{found.summary}; {len(asked.values)} values, walks of {steps} steps  "
         f"({time.perf_counter() - started:.0f} s)"
     )
     if asked.strip is not None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from lossless import latent_twin, lossless_autoencoder
 from PIL import Image
+from script import script
 
 from imagespace.axes.activations import activations
 from imagespace.axes.directions import components, find_examples, find_unnamed, find_words
@@ -451,6 +452,23 @@ def test_a_report_of_one_picture_is_listed(in_run, shapes_folder):
     turned = ("RUN", "--axis", "density", "--prompt", "a disc", "--num", 1, "--steps", 1)
     assert "nan" not in in_run("axes", "report", *turned)
     assert "1 picture from end to end" in in_run("axes", "list", "RUN")
+
+
+def test_the_benchmark_of_purity_draws_every_prompt_equally_often(
+    in_run, shapes_folder, tmp_path, monkeypatch, capsys
+):
+    """Fewer pictures than prompts were none, and of three prompts a hundred were 99."""
+    in_run("axes", "find", "RUN", "--attribute", "density", "--data", shapes_folder)
+    prompts = ("a disc", "a square", "a line")
+    said = []
+    for num in ("2", "4"):
+        words = ["axes_purity", "--model", "RUN", "--axis", "density", "--num", num, "--steps", "1"]
+        monkeypatch.setattr(sys, "argv", [*words, "--prompts", *prompts])
+        script("benchmarks/axes_purity.py").main()
+        said.append(capsys.readouterr().out.splitlines()[-1])
+    assert said[0].startswith("3 pictures from end to end")
+    assert said[1].startswith("6 pictures from end to end")
+    assert "7 values, walks of 1 steps" in said[0]
 
 
 def test_what_every_value_of_a_sweep_warns_of_is_printed_once(capsys):
