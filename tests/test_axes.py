@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import json
 import shutil
+import sys
 import warnings
 
 import numpy as np
@@ -455,7 +456,7 @@ def test_a_report_of_one_picture_is_listed(in_run, shapes_folder):
 
 
 def test_the_benchmark_of_purity_draws_every_prompt_equally_often(
-    in_run, shapes_folder, tmp_path, monkeypatch, capsys
+    in_run, shapes_folder, monkeypatch, capsys
 ):
     """Fewer pictures than prompts were none, and of three prompts a hundred were 99."""
     in_run("axes", "find", "RUN", "--attribute", "density", "--data", shapes_folder)
