@@ -410,6 +410,28 @@ def test_a_run_does_not_go_on_with_another_autoencoder(
         next(train(run, latent_data(run, pictures, encoder, other, tmp_path), tmp_path / "r"))
 
 
+def test_a_run_goes_on_once_its_autoencoder_says_what_size_it_learnt(
+    latent_run, pictures, encoder, autoencoder, tmp_path
+):
+    """The very weights, written anew by a version that keeps the size."""
+    data = latent_data(latent_run, pictures, encoder, autoencoder, tmp_path)
+    events = train(latent_run, data, tmp_path / "r")
+    next(events)
+    next(events)
+    events.close()
+    shape = autoencoder.config.model_copy(update={"trained_size_px": 32})
+    model = latent_run.model.model_copy(update={"autoencoder": shape})
+    again = latent_run.model_copy(update={"model": model})
+    data = latent_data(again, pictures, encoder, autoencoder, tmp_path)
+    events = train(again, data, tmp_path / "r")
+    assert next(events).step == 2
+    events.close()
+    wider = shape.model_copy(update={"width": 32})
+    other = again.model_copy(update={"model": model.model_copy(update={"autoencoder": wider})})
+    with pytest.raises(UserError, match="other settings"):
+        next(train(other, data, tmp_path / "r"))
+
+
 # ---------------------------------------------------------------- the command line
 
 
