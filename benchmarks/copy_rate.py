@@ -34,9 +34,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="JSON report")
     args = parser.parse_args()
     model = load(args.model)
-    network = model.config.network
-    size_px = min(network.image_size_px, COMPARISON_SIZE_PX)
-    pictures = read_folder(args.data, size_px, network.num_channels)
+    channels, side_px, _ = model.config.picture_shape
+    size_px = min(side_px, COMPARISON_SIZE_PX)
+    pictures = read_folder(args.data, size_px, channels, fit=model.config.fit)
     training = pictures.indices(TRAIN)
     unread = np.random.default_rng(args.seed).permutation(unread_rows(pictures))
     if not len(unread):

@@ -14,8 +14,7 @@ import numpy as np
 import torch
 
 import imagespace
-from imagespace.networks.transformer import TransformerConfig
-from imagespace.pictures.folder import read_folder
+from imagespace.evaluation.subject import pictures_of
 from imagespace.pipeline import start_from
 
 
@@ -27,9 +26,7 @@ def main() -> None:
     parser.add_argument("--num-steps", type=int, default=50)
     args = parser.parse_args()
     model = imagespace.load(args.model)
-    network = model.config.network
-    assert isinstance(network, TransformerConfig)
-    pictures = read_folder(args.data, network.image_size_px, network.num_channels)
+    pictures = pictures_of(model, args.data)
     rows = pictures.indices("held_out")
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0)).numpy()
     found = []

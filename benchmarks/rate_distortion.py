@@ -21,10 +21,10 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from imagespace.networks.autoencoder import Autoencoder
 from imagespace.pictures.fidelity import LARGEST_PSNR_DB, psnr, ssim
 from imagespace.pictures.folder import read_folder
 from imagespace.pipeline import from_pixels, load_autoencoder_by_name, pixels_to_image, to_pixels
+from imagespace.pipeline.autoencoding import decoded, encoded_rows
 
 STEPS = (2.8, 2.0, 1.4, 1.0, 0.7, 0.5, 0.35, 0.25, 0.12, 0.06)
 QUALITIES = (1, 2, 4, 6, 8, 10, 14, 18, 24, 30, 40, 50, 60, 70, 80, 90, 95)
@@ -36,17 +36,6 @@ COLOURS = {  # Okabe and Ito, told apart by every eye
     "JPEG file": "#999999",
 }
 Point = tuple[float, float, float, float]  # bytes, PSNR, SSIM, setting
-
-
-@torch.inference_mode()
-def encode(autoencoder: Autoencoder, pixels: np.ndarray) -> Tensor:
-    parts = np.array_split(pixels, -(-len(pixels) // 32))
-    return torch.cat([autoencoder.encode(from_pixels(np.ascontiguousarray(p))) for p in parts])
-
-
-@torch.inference_mode()
-def decode(autoencoder: Autoencoder, latents: Tensor) -> np.ndarray:
-    return np.concatenate([to_pixels(autoencoder.decode(part)) for part in latents.split(32)])
 
 
 def levels(latents: Tensor, step: float) -> Tensor:
@@ -179,17 +168,17 @@ def main() -> None:
     pixels = np.ascontiguousarray(pictures.pixels[rows])
     train = pictures.indices("train")
     some = train[:: max(1, len(train) // arguments.training)][: arguments.training]
-    known = encode(autoencoder, pictures.pixels[some])
-    latents = encode(autoencoder, pixels)
+    known = encoded_rows(autoencoder, pictures.pixels, some)
+    latents = encoded_rows(autoencoder, pictures.pixels, rows)
     curves: dict[str, list[Point]] = {kind: [] for kind in COLOURS}
     kept: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {kind: [] for kind in COLOURS}
     for step in STEPS:
         indices = levels(latents, step)
         sizes = latent_bytes(indices, table_bits(known, step))
-        copies = decode(autoencoder, indices * step)
+        copies = to_pixels(decoded(autoencoder, indices * step))
         curves["autoencoder"].append((float(sizes.mean()), *figures(pixels, copies), step))
         kept["autoencoder"].append((sizes, copies))
-    exact = figures(pixels, decode(autoencoder, latents))
+    exact = figures(pixels, to_pixels(decoded(autoencoder, latents)))
     images = [pixels_to_image(each) for each in pixels]
     for kind in COLOURS:
         if kind == "autoencoder":

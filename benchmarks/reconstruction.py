@@ -10,11 +10,10 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from imagespace.pictures.fidelity import LARGEST_PSNR_DB, psnr, ssim
 from imagespace.pictures.folder import read_folder
-from imagespace.pipeline import from_pixels, load_autoencoder_by_name, to_pixels
+from imagespace.pipeline import load_autoencoder_by_name
+from imagespace.pipeline.autoencoding import reconstruction
 
 
 def main() -> None:
@@ -31,25 +30,15 @@ def main() -> None:
     for split in sorted(set(pictures.splits) - {"train"}):
         rows = pictures.indices(split)
         rows = rows[:: max(1, len(rows) // arguments.num)][: arguments.num]
-        decibels, similarity, originals, copies = [], [], [], []
-        for some in np.array_split(rows, -(-len(rows) // 32)):
-            pixels = np.ascontiguousarray(pictures.pixels[some])
-            x_0 = from_pixels(pixels)
-            with torch.inference_mode():
-                copied = to_pixels(autoencoder.decode(autoencoder.encode(x_0)))
-            again = from_pixels(copied)
-            decibels += psnr(again, x_0).clamp(max=LARGEST_PSNR_DB).tolist()
-            similarity += ssim(again, x_0).tolist()
-            originals.append(pixels)
-            copies.append(copied)
-        mean, worst = np.mean(decibels), np.quantile(decibels, 0.05)
+        found = reconstruction(autoencoder, pictures.pixels, rows)
+        mean, worst = found.psnr_db.mean(), np.quantile(found.psnr_db, 0.05)
         line = f"{split}: {len(rows)} pictures  PSNR {mean:.2f} dB (a twentieth under {worst:.2f})"
-        line += f"  SSIM {np.mean(similarity):.4f}"
+        line += f"  SSIM {found.ssim.mean():.4f}"
         if arguments.judge:
             from imagespace.evaluation.radical_judge import load_radical_judge
 
             judge = load_radical_judge()
-            kinds = [judge.predict(np.concatenate(both)) for both in (originals, copies)]
+            kinds = [judge.predict(pixels) for pixels in (found.originals, found.copies)]
             line += f"  same radical {(kinds[0] == kinds[1]).mean():.2%}"
         print(line)
 

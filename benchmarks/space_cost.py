@@ -1,13 +1,14 @@
 """What pixels and latents cost: time and memory of a training step and of a drawn picture.
 
-    python benchmarks/space_cost.py [--quick] [--autoencoder FILE] [--out FILE]
+    python benchmarks/space_cost.py [--quick] [--autoencoder NAME] [--out FILE]
 
 The same transformer (`--network`, 8 x 8 patches) in both spaces, through the code that `imagespace
 train` and `imagespace generate` run, with random weights: this is cost, not quality. A process of
 its own for each row, so that its peak memory is its own. Latents of training are read from the
 cache, so that a step does not encode; the one-off encoding has a column. A drawn picture includes
 its decoding. Times are the processor's, all threads together, so that other work on the machine
-does not count. Without `--autoencoder` one of random weights, downsampling 8, is timed.
+does not count. Without `--autoencoder` one of random weights is timed, of the shape that the recipe
+of autoencoders has for colour.
 """
 
 import argparse
@@ -25,12 +26,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from imagespace.checkpoints import load_autoencoder, tensors_sha256
-from imagespace.networks.autoencoder import Autoencoder, AutoencoderConfig
+from imagespace.checkpoints import tensors_sha256
+from imagespace.networks.autoencoder import Autoencoder
 from imagespace.networks.build import build_network
 from imagespace.pictures.folder import PictureSet
-from imagespace.pipeline import Model
+from imagespace.pipeline import Model, load_autoencoder_by_name
 from imagespace.recipes import Budget, in_latents, recipe
+from imagespace.recipes.autoencoder import autoencoder_shape
 from imagespace.recipes.folder import NUM_PATCHES_A_SIDE
 from imagespace.recipes.named import network_sized
 from imagespace.text.vectors import load_text_encoder
@@ -73,9 +75,9 @@ def one_row(arguments: argparse.Namespace) -> dict[str, Any]:
     autoencoder, encode_ms = None, 0.0
     if space == "latent":
         if arguments.autoencoder is not None:
-            autoencoder, sha256 = load_autoencoder(arguments.autoencoder)
+            autoencoder, sha256 = load_autoencoder_by_name(arguments.autoencoder)
         else:
-            autoencoder = Autoencoder(AutoencoderConfig(num_channels=3)).eval()
+            autoencoder = Autoencoder(autoencoder_shape(num_channels=3)).eval()
             sha256 = tensors_sha256(autoencoder.requires_grad_(False).state_dict())
         config = in_latents(config, autoencoder.config, sha256)
         with tempfile.TemporaryDirectory() as folder:
@@ -127,7 +129,10 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="small batches, few repeats, nothing compiled"
     )
-    parser.add_argument("--autoencoder", type=Path, help="its file; else random weights")
+    parser.add_argument(
+        "--autoencoder",
+        help="a shipped one of colour, a run folder or a file; else random",
+    )
     parser.add_argument("--network", type=int, default=6)
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--repeats", type=int)

@@ -15,12 +15,15 @@ import torch
 from torch import Tensor
 
 from imagespace.checkpoints import (
+    ModelConfig,
     load_autoencoder,
     load_model_file,
     save_autoencoder,
     save_model,
+    split_tensors,
+    tensors_sha256,
 )
-from imagespace.eight_bits import in_eight_bits
+from imagespace.eight_bits import in_eight_bits, restored
 
 MODEL, AUTOENCODER = "model.safetensors", "autoencoder.safetensors"
 
@@ -38,6 +41,14 @@ def shrunk(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return small
 
 
+def described(tensors: dict[str, Tensor], config: ModelConfig) -> ModelConfig:
+    """The configuration of shrunk tensors: an autoencoder inside is now one of other weights."""
+    if config.autoencoder is None:
+        return config
+    _, inside = split_tensors(restored(tensors))
+    return config.model_copy(update={"autoencoder_sha256": tensors_sha256(inside)})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("run", type=Path)
@@ -53,7 +64,8 @@ def main() -> None:
     else:
         path, figure = arguments.out / MODEL, "t=0.5"
         tensors, config = load_model_file(arguments.run / MODEL)
-        save_model(path, shrunk(tensors), config)
+        small = shrunk(tensors)
+        save_model(path, small, described(small, config))
     last = next(one for one in map(json.loads, reversed(lines)) if figure in one)
     if path.stat().st_size > LARGEST_BYTES:
         path.unlink()

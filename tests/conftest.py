@@ -51,6 +51,23 @@ def refusal(tmp_path, monkeypatch, capsys):
     return of
 
 
+@pytest.fixture
+def printed(tmp_path, monkeypatch, capsys):
+    """Runs a command in `tmp_path` that succeeds, in this process; returns its `out` and `err`."""
+
+    def by(*words: object):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["imagespace", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main()
+        said = capsys.readouterr()
+        assert left.value.code == 0, said.err
+        return said
+
+    return by
+
+
 @pytest.fixture(scope="session")
 def shapes_folder(tmp_path_factory) -> Path:
     """Eighty 16 px pictures of four shapes with captions in metadata.jsonl."""

@@ -1,5 +1,7 @@
 """An autoencoder's file comes back as it was written, or is refused in one line."""
 
+import hashlib
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -42,6 +44,20 @@ def test_what_is_read_encodes_and_decodes_alike(autoencoder, tmp_path):
     # By folder, by file: the same one.
     assert autoencoder_file(tmp_path) == autoencoder_file(path) == path
     assert load_autoencoder_by_name(tmp_path)[1] == sha256
+
+
+def test_a_file_of_before_the_size_was_kept_is_read_with_its_name(autoencoder, tmp_path):
+    """Its header has no such field; what it was trained on is not known."""
+    path = tmp_path / "a.safetensors"
+    tensors = autoencoder.state_dict()
+    described = CONFIG.model_dump_json(exclude={"trained_size_px"})
+    whole = f"{tensors_sha256(tensors)} {described}".encode()
+    header = {"format": "imagespace-autoencoder-1", "config": described}
+    save_file(tensors, path, header | {"sha256": hashlib.sha256(whole).hexdigest()})
+    read, sha256 = load_autoencoder(path)
+    assert read.config == CONFIG
+    assert read.config.trained_size_px is None
+    assert sha256 == tensors_sha256(tensors)
 
 
 def test_half_precision_is_read_as_single(autoencoder, tmp_path):

@@ -3,12 +3,16 @@
 import copy
 import dataclasses
 import json
+import shutil
 import sys
 import warnings
 
 import numpy as np
 import pytest
 import torch
+from lossless import latent_twin, lossless_autoencoder
+from PIL import Image
+from script import script
 
 from imagespace.axes.activations import activations
 from imagespace.axes.directions import components, find_examples, find_unnamed, find_words
@@ -16,8 +20,7 @@ from imagespace.axes.finding import find_attribute, training_rows
 from imagespace.axes.ica import independent
 from imagespace.axes.identity import identity
 from imagespace.axes.purity import purity_of, stored_purity
-from imagespace.checkpoints import save_model
-from imagespace.cli import main
+from imagespace.checkpoints import load_model_file, save_model
 from imagespace.cli.output import plain_warnings
 from imagespace.diffusion.exact import ExactGaussian
 from imagespace.diffusion.schedule import RectifiedFlow
@@ -27,7 +30,7 @@ from imagespace.networks.bottleneck import recorded, shifted
 from imagespace.pictures.attributes import measure
 from imagespace.pictures.folder import read_folder
 from imagespace.pictures.png_settings import read_settings
-from imagespace.pipeline import Model, from_pixels
+from imagespace.pipeline import Model, from_pixels, load
 from imagespace.pipeline.axis import Axis, load_axis, parse_axes
 
 
@@ -120,19 +123,42 @@ def test_purity_of_a_generator_with_a_known_leak():
     assert found.leak == pytest.approx(1.2 / 6, abs=1e-5)
 
 
-@pytest.fixture
-def turnable(tiny_model, shapes_folder, tmp_path, monkeypatch):
-    """The tiny model with its brightness axis, and the folder that holds it."""
+def test_an_attribute_that_rises_and_returns_has_strayed_and_not_moved():
+    """Density goes up by 0.8 of its unit of 2 and back, in one picture of two by a half."""
+    brightness = torch.arange(-3.0, 4.0)[:, None].expand(7, 2)
+    arch = torch.tensor([0.0, 0.2, 0.6, 0.8, 0.6, 0.2, 0.0])[:, None] * torch.tensor([1.0, 0.5])
+    found = purity_of(some_axis(), torch.stack([brightness, 2 * arch], dim=2))
+    assert found.moved == pytest.approx((6, 0), abs=1e-6)
+    assert found.drift == pytest.approx((6, (0.8 + 0.4) / 2), abs=1e-6)
+    assert found.leak == pytest.approx(0.6 / 6, abs=1e-6)
+
+
+def with_brightness(model, shapes_folder, tmp_path, monkeypatch):
+    """A model of 16 px with its brightness axis, which lies in the folder `axes`."""
     monkeypatch.setattr(
         "imagespace.pipeline.turning.axes_folder", lambda source, sha256: tmp_path / "axes"
     )
-    axis = find_attribute(tiny_model, read_folder(shapes_folder, 16, 1), "brightness")
+    axis = find_attribute(model, read_folder(shapes_folder, 16, 1), "brightness")
     axis.save(tmp_path / "axes" / "brightness.safetensors")
-    return tiny_model, axis
+    return model, axis
 
 
-def test_an_axis_moves_its_attribute_by_the_value_and_others_within_the_slack(turnable):
-    model, axis = turnable
+@pytest.fixture
+def turnable(tiny_model, shapes_folder, tmp_path, monkeypatch):
+    return with_brightness(tiny_model, shapes_folder, tmp_path, monkeypatch)
+
+
+@pytest.fixture(params=["pictures", "latents"])
+def turnable_either(request, tiny_run, tiny_model, shapes_folder, tmp_path, monkeypatch):
+    """The tiny model or its twin among latents, its brightness, and what it walks among."""
+    model = tiny_model
+    if request.param == "latents":
+        _, model = latent_twin(tiny_run, tiny_model, lossless_autoencoder(mean=0.4, std=0.7))
+    return *with_brightness(model, shapes_folder, tmp_path, monkeypatch), request.param
+
+
+def test_an_axis_moves_its_attribute_by_the_value_and_others_within_the_slack(turnable_either):
+    model, axis, _ = turnable_either
     plain = model.generate("a square", 4, num_steps=3, guidance=1).pixels
     names, units = axis.attributes, torch.tensor(axis.units)
     turned = model.generate("a square", 4, num_steps=3, guidance=1, axes={"brightness": -1}).pixels
@@ -265,12 +291,13 @@ def test_ica_undoes_a_mixture_that_pca_cannot():
     assert torch.linalg.matrix_norm(found @ found.T - torch.eye(2)) < 0.1
 
 
-def test_a_component_of_pictures_moves_its_projection_by_the_value(
-    turnable, shapes_folder, tmp_path
+def test_a_component_of_samples_moves_its_projection_by_the_value(
+    turnable_either, shapes_folder, tmp_path
 ):
-    model, _ = turnable
-    axis = next(find_unnamed(model, read_folder(shapes_folder, 16, 1), "pca", "pictures", 2))
-    assert axis.name == "pca-1-pictures"
+    model, _, of = turnable_either
+    pictures = read_folder(shapes_folder, 16, 1)
+    axis = next(find_unnamed(model, pictures, "pca", of, 2))
+    assert axis.name == f"pca-1-{of}"
     axis.save(tmp_path / "axes" / f"{axis.name}.safetensors")
     assert axis.direction is not None
     way = axis.direction.flatten()
@@ -280,10 +307,15 @@ def test_a_component_of_pictures_moves_its_projection_by_the_value(
             pass
         where.append((step.x_next.flatten() @ way / way.square().sum()).item())
     assert where[1] - where[0] == pytest.approx(0.5, abs=0.05)
-    with pytest.raises(UserError, match="walks among pictures"):
-        next(find_unnamed(model, read_folder(shapes_folder, 16, 1), "pca", "latents", 2))
+    # One unit is one standard deviation over the training pictures' own samples.
+    samples = model.encode(from_pixels(pictures.pixels[pictures.indices("train")]))
+    scores = samples.flatten(1) @ way / way.square().sum()
+    assert scores.std().item() == pytest.approx(1, rel=0.01)
+    other = "latents" if of == "pictures" else "pictures"
+    with pytest.raises(UserError, match=f"walks among {of}"):
+        next(find_unnamed(model, pictures, "pca", other, 2))
     with pytest.raises(UserError, match="from 1 to 32"):
-        next(find_unnamed(model, read_folder(shapes_folder, 16, 1), "pca", "pictures", 99))
+        next(find_unnamed(model, pictures, "pca", of, 99))
 
 
 def test_identity_of_pictures_that_stay_and_of_pictures_that_are_swapped():
@@ -380,7 +412,7 @@ def test_the_command_line_turns_a_grey_model_by_no_colour(refusal):
 
 
 @pytest.fixture
-def in_run(tiny_model, tmp_path, monkeypatch, capsys):
+def in_run(tiny_model, tmp_path, printed):
     """The small model as RUN in `tmp_path`; runs `imagespace WORDS` there: what it printed."""
     named = {"text_fingerprint": tiny_model.encoder.fingerprint}
     (tmp_path / "RUN").mkdir()
@@ -389,17 +421,30 @@ def in_run(tiny_model, tmp_path, monkeypatch, capsys):
         tiny_model.network.state_dict(),
         tiny_model.config.model_copy(update=named),
     )
+    return lambda *words: printed(*words).out
 
-    def said(*words: object) -> str:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["imagespace", *map(str, words)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main()
-        assert left.value.code == 0
-        return capsys.readouterr().out
 
-    return said
+def test_a_sweep_draws_a_row_for_each_prompt_and_a_column_for_each_value(
+    in_run, shapes_folder, tmp_path
+):
+    in_run("axes", "find", "RUN", "--attribute", "brightness", "--data", shapes_folder)
+    words = ("RUN", "--axis", "brightness", "--prompt", "a disc", "--prompt", "a line")
+    words += ("--seed", 5, "--steps", 2, "--out", "strip.png")
+    assert in_run("axes", "sweep", *words) == "strip.png\n"
+    drawn = np.asarray(Image.open(tmp_path / "strip.png").convert("L")).astype(int)
+    model = load(tmp_path / "RUN")
+    plain = model.generate(["a disc", "a line"], 1, 5, num_steps=2).pixels
+    turned = model.generate(["a disc", "a line"], 1, 5, num_steps=2, axes={"brightness": 3}).pixels
+    # Cells of 48 px, each pixel three times as large, after gaps of 4 px.
+    rows = [4, 4 + (drawn.shape[0] - 4) // 2]
+    for top, one, other in zip(rows, plain, turned, strict=True):
+        cells = [drawn[top : top + 48, 4 + 52 * k : 52 + 52 * k][1::3, 1::3] for k in range(7)]
+        assert np.array_equal(cells[3], one[:, :, 0])
+        assert np.array_equal(cells[6], other[:, :, 0])
+        light = [cell.mean() for cell in cells]
+        assert light == sorted(light)
+        assert light[6] > light[0] + 20
+    assert drawn.shape[1] == 4 + 7 * 52
 
 
 def test_a_report_of_one_picture_is_listed(in_run, shapes_folder):
@@ -410,12 +455,50 @@ def test_a_report_of_one_picture_is_listed(in_run, shapes_folder):
     assert "1 picture from end to end" in in_run("axes", "list", "RUN")
 
 
+def test_the_benchmark_of_purity_draws_every_prompt_equally_often(
+    in_run, shapes_folder, monkeypatch, capsys
+):
+    """Fewer pictures than prompts were none, and of three prompts a hundred were 99."""
+    in_run("axes", "find", "RUN", "--attribute", "density", "--data", shapes_folder)
+    prompts = ("a disc", "a square", "a line")
+    said = []
+    for num in ("2", "4"):
+        words = ["axes_purity", "--model", "RUN", "--axis", "density", "--num", num, "--steps", "1"]
+        monkeypatch.setattr(sys, "argv", [*words, "--prompts", *prompts])
+        script("benchmarks/axes_purity.py").main()
+        said.append(capsys.readouterr().out.splitlines()[-1])
+    assert said[0].startswith("3 pictures from end to end")
+    assert said[1].startswith("6 pictures from end to end")
+    assert "7 values, walks of 1 steps" in said[0]
+
+
 def test_what_every_value_of_a_sweep_warns_of_is_printed_once(capsys):
     with plain_warnings():
         for message in ("no word", "too long", "no word"):
             warnings.warn(message, stacklevel=1)
     told = capsys.readouterr().err.splitlines()
     assert told == ["imagespace: warning: no word", "imagespace: warning: too long"]
+
+
+def test_other_pictures_than_those_of_the_training_are_warned_of(
+    in_run, printed, shapes_folder, tmp_path
+):
+    """Units and components would silently be those of any folder."""
+    fewer = tmp_path / "fewer"
+    shutil.copytree(shapes_folder, fewer, ignore=lambda _, names: {".imagespace"} & set(names))
+    rows = (fewer / "metadata.jsonl").read_text().splitlines(keepends=True)
+    (fewer / "metadata.jsonl").write_text("".join(rows[:60]))
+    file = tmp_path / "RUN" / "model.safetensors"
+    tensors, config = load_model_file(file)
+    trained = config.model_copy(update={"data_key": read_folder(shapes_folder, 16, 1).key})
+    told = []
+    for about, data in ((config, fewer), (trained, fewer), (trained, shapes_folder)):
+        save_model(file, tensors, about)
+        words = ("axes", "find", "RUN", "--attribute", "density", "--data", data, "--overwrite")
+        told.append(printed(*words).err)
+    assert told[0] == told[2] == ""  # not known what it was trained on; the very pictures
+    assert told[1].count("\n") == 1
+    assert told[1].startswith("imagespace: warning: these are not the very pictures")
 
 
 def test_no_axis_is_replaced_unasked(in_run, refusal, shapes_folder, tmp_path):

@@ -2,13 +2,15 @@
 
 import copy
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from lossless import latent_twin, lossless_autoencoder
 from PIL import Image
 
-from imagespace.checkpoints import ModelConfig
+from imagespace.checkpoints import ModelConfig, save_model
 from imagespace.diffusion.composition import Composition
 from imagespace.diffusion.exact import ExactGaussian, ExactMixture
 from imagespace.diffusion.guidance import Guidance
@@ -18,7 +20,7 @@ from imagespace.errors import UserError
 from imagespace.networks.build import build_network
 from imagespace.networks.perceptron import PerceptronConfig
 from imagespace.pictures.png_settings import read_settings
-from imagespace.pipeline import Model, PictureSettings, Stop, Term, morph_settings
+from imagespace.pipeline import Model, PictureSettings, Stop, Term, load, morph_settings
 from imagespace.randomness import generator
 
 
@@ -35,6 +37,14 @@ def model(tiny_model):
         if not weights.any():
             weights.copy_(0.1 * torch.randn(weights.shape, generator=random))
     return Model(tiny_model.config, network, tiny_model.encoder, "4567", "tiny")
+
+
+@pytest.fixture(scope="module", params=["pixels", "latents"])
+def of_either(request, model, tiny_run):
+    """The model, and its twin among whitened latents."""
+    if request.param == "pixels":
+        return model
+    return latent_twin(tiny_run, model, lossless_autoencoder(mean=0.4, std=0.7))[1]
 
 
 def test_the_arc_keeps_the_norm_and_turns_evenly():
@@ -102,7 +112,8 @@ def test_each_picture_of_a_batch_has_its_own_weights():
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
-def test_stops_are_the_plain_drawings_bit_for_bit(model, sampler):
+def test_stops_are_the_plain_drawings_bit_for_bit(of_either, sampler):
+    model = of_either
     stops = [Stop("a disc", 3), Stop("a square", 8), Stop("a square", 9)]
     frames = model.draw(morph_settings(model, stops, 4, sampler=sampler))
     assert len(frames) == 7
@@ -113,7 +124,8 @@ def test_stops_are_the_plain_drawings_bit_for_bit(model, sampler):
         assert not np.array_equal(first, second)
 
 
-def test_two_pictures_come_back_at_the_ends(model, tmp_path):
+def test_two_pictures_come_back_at_the_ends(of_either, tmp_path):
+    model = of_either
     files = []
     for number in range(2):
         pixels = np.full((16, 16), 235, np.uint8)
@@ -146,6 +158,66 @@ def test_terms_change_the_picture_and_none_do_not(model):
     assert taken.settings[0].formula == "a disc - 0.5 a line"
     assert not np.array_equal(added.pixels, plain)
     assert not np.array_equal(taken.pixels, added.pixels)
+
+
+def saved(model, file):
+    about = {"text_fingerprint": model.encoder.fingerprint if model.encoder else ""}
+    save_model(file, model.network.state_dict(), model.config.model_copy(update=about))
+    return file
+
+
+def test_a_model_without_text_leaves_out_the_prompts_that_pictures_bring(model, tmp_path, printed):
+    """Nobody gave them, so that no refusal may name them."""
+    network = model.config.network.model_copy(update={"max_text_tokens": 0})
+    config = model.config.model_copy(update={"network": network})
+    wordless = Model(config, build_network(network), None, "89ab", "wordless")
+    saved(wordless, tmp_path / "wordless.safetensors")
+    for number in range(2):
+        model.generate("a disc", seed=number).save(tmp_path / f"{number}.png")
+    words = ("morph", "0.png", "1.png", "--model", "wordless.safetensors", "--frames", 3)
+    printed(*words, "--steps", 2, "--out", "strip.png")
+    stored, _ = read_settings(tmp_path / "strip.png")
+    assert [one["prompt"] for one in stored] == [""] * 3
+    assert [Path(one["start"]["picture"]).name for one in stored] == ["0.png", "0.png", "1.png"]
+
+
+def test_the_command_morphs_and_films(model, tmp_path, printed):
+    drawing = load(saved(model, tmp_path / "m.safetensors"))
+    stops = ("a disc", "a square", "a line")
+    words = ("morph", *stops, "--seed", 3, "--seed", 4, "--seed", 5, "--frames", 4, "--steps", 2)
+    words += ("--model", "m.safetensors", "--out", "strip.png", "--film", "film.gif")
+    first, second = printed(*words).out.splitlines()
+    assert first == "film.gif"
+    assert second.startswith("strip.png  (7 pictures in ")
+    stored, _ = read_settings(tmp_path / "strip.png")
+    assert [one["prompt"] for one in stored[::3]] == list(stops)
+    with Image.open(tmp_path / "film.gif") as film:
+        assert (film.n_frames, film.size) == (7, (256, 256))
+        durations = []
+        for number in range(7):
+            film.seek(number)
+            durations.append(film.info["duration"])
+            if number in (0, 3, 6):
+                alone = drawing.generate(stops[number // 3], seed=3 + number // 3, num_steps=2)[0]
+                enlarged = alone.resize((256, 256), Image.Resampling.BICUBIC)
+                shown = np.asarray(film.convert("L")).astype(int)
+                assert np.abs(shown - np.asarray(enlarged)).mean() < 2  # in 256 colours
+    assert durations == [900, 90, 90, 900, 90, 90, 900]
+
+
+def test_the_command_adds_and_takes_prompts(model, tmp_path, printed):
+    drawing = load(saved(model, tmp_path / "m.safetensors"))
+    words = ("generate", "a disc", "--num", 2, "--steps", 2, "--guidance", 2, "--seed", 6)
+    words += ("--plus", "a line:0.5", "--minus", "a square", "--model", "m.safetensors")
+    assert printed(*words, "--out", "both.png").out.startswith("both.png  (2 pictures in ")
+    terms = [Term(prompt="a line", weight=0.5), Term(prompt="a square", weight=-1)]
+    alike = drawing.generate("a disc", 2, 6, num_steps=2, guidance=2, terms=terms)
+    stored, _ = read_settings(tmp_path / "both.png")
+    assert stored[0]["terms"] == [one.model_dump() for one in terms]
+    sheet = np.asarray(Image.open(tmp_path / "both.png"))
+    assert np.array_equal(sheet, np.asarray(alike.grid()))
+    plain = drawing.generate("a disc", 2, 6, num_steps=2, guidance=2)
+    assert not np.array_equal(alike.pixels, plain.pixels)
 
 
 def test_impossible_morphs_are_refused(model, tmp_path, refusal):

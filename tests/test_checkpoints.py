@@ -1,12 +1,12 @@
 """Files are written whole and read with suspicion."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
+from script import script
 
 from imagespace.atlas.weights import is_shipped, weights_file
 from imagespace.checkpoints import (
@@ -49,10 +49,7 @@ def test_a_matrix_in_eight_bits_is_read_back_within_half_a_step_of_its_rows(tmp_
 
 
 def test_an_export_halves_weights_and_the_largest_matrices_more_if_it_must(monkeypatch):
-    path = Path(__file__).parent.parent / "scripts" / "export_model.py"
-    spec = importlib.util.spec_from_file_location("export_model", path)
-    export = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(export)
+    export = script("scripts/export_model.py")
     tensors = {"large": torch.randn(40, 50), "small": torch.randn(20, 50), "kernel": torch.ones(9)}
     assert {one.dtype for one in export.shrunk(tensors).values()} == {torch.float16}
     monkeypatch.setattr(export, "LARGEST_BYTES", 4500)  # 6,018 as float16

@@ -1,5 +1,6 @@
 """A run that goes on from a trained model: it begins where that one stood."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,12 @@ def test_a_model_that_does_not_fit_is_refused(shapes_folder, initial, tmp_path):
         (shapes_folder, PictureOptions(initial=model, size=32), "draws 16 px, and this run 32 px"),
         (shapes_folder, PictureOptions(initial=model, network=3), "--network 3: is settled by"),
         (shapes_folder, PictureOptions(initial=model, space="latent"), "latent: is settled by"),
+        (
+            shapes_folder,
+            PictureOptions(initial=model, autoencoder="emoji-autoencoder"),
+            f"--autoencoder emoji-autoencoder: is settled by --from {re.escape(model.source)}. "
+            "Leave it out$",
+        ),
         (shapes_folder, PictureOptions(initial=model, depth=1), "--depth 1: must be from 2 to 48"),
         (shapes_folder, PictureOptions(depth=60), "--depth 60: must be from 1 to 48. Use 48"),
         (shapes_folder, PictureOptions(initial=model, unconditional=True), "reads prompts, and"),

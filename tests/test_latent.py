@@ -1,14 +1,16 @@
 """Diffusion in latents: with an autoencoder that loses nothing it is diffusion in pixels."""
 
 import errno
+import sys
 
 import numpy as np
 import pytest
 import torch
 from command import run
-from lossless import lossless_autoencoder
+from lossless import latent_twin, lossless_autoencoder
 from PIL import Image
 from safetensors.torch import load_file
+from script import script
 
 import imagespace
 from imagespace.checkpoints import save_autoencoder, save_model, tensors_sha256, with_autoencoder
@@ -19,7 +21,7 @@ from imagespace.networks.autoencoder import Autoencoder, AutoencoderConfig, Resi
 from imagespace.networks.build import build_network
 from imagespace.pictures.folder import read_folder
 from imagespace.pipeline import Model, from_pixels, start_from
-from imagespace.recipes import in_latents
+from imagespace.recipes import PictureOptions, in_latents, picture_config, scale_warning
 from imagespace.training.augmentation import AugmentationConfig, augment
 from imagespace.training.latent_data import LatentData
 from imagespace.training.loop import train
@@ -37,17 +39,19 @@ def pictures(shapes_folder):
 
 
 @pytest.fixture(scope="module")
-def latent_run(tiny_run, autoencoder):
-    sha256 = tensors_sha256(autoencoder.state_dict())
-    return in_latents(tiny_run, autoencoder.config, sha256)
+def twin(tiny_run, tiny_model, autoencoder):
+    return latent_twin(tiny_run, tiny_model, autoencoder)
 
 
 @pytest.fixture(scope="module")
-def latent_model(latent_run, tiny_model, autoencoder):
+def latent_run(twin):
+    return twin[0]
+
+
+@pytest.fixture(scope="module")
+def latent_model(twin):
     """The tiny model's own weights over latents: patches of 4 x 4 pixels are 16 channels."""
-    network = build_network(latent_run.model.network)
-    network.load_state_dict(tiny_model.network.state_dict())
-    return Model(latent_run.model, network, tiny_model.encoder, "4567", "latent", autoencoder)
+    return twin[1]
 
 
 @pytest.fixture
@@ -74,17 +78,13 @@ def test_decode_undoes_encode_and_pixels_are_their_own_samples(latent_model, tin
 def test_many_pictures_are_encoded_in_parts_as_one(latent_model, monkeypatch):
     x = torch.randn(7, 1, 16, 16)
     whole = latent_model.encode(x)
-    monkeypatch.setattr("imagespace.pipeline.picture_space._LARGEST_PIXELS", 3 * 256)
+    monkeypatch.setattr("imagespace.pipeline.autoencoding.LARGEST_PIXELS", 3 * 256)
     torch.testing.assert_close(latent_model.encode(x), whole)
 
 
 def test_over_lossless_latents_the_same_weights_answer_the_same(tiny_model, tiny_run):
     """Patches of pixels and places of latents are the same numbers: so is every answer."""
-    plain = lossless_autoencoder()
-    run = in_latents(tiny_run, plain.config, "0")
-    network = build_network(run.model.network)
-    network.load_state_dict(tiny_model.network.state_dict())
-    latent = Model(run.model, network, tiny_model.encoder, "4567", "latent", plain)
+    _, latent = latent_twin(tiny_run, tiny_model, lossless_autoencoder())
     x_t = torch.randn(3, 1, 16, 16)
     for name in ("direction", "eps", "prompt"):
         answer = latent.field(name, latent.encode(x_t), 0.6, "a square")
@@ -179,6 +179,38 @@ def test_a_model_file_draws_without_its_autoencoder(latent_model, autoencoder, t
     # Another decoder draws other pictures: it is another model.
     other = with_autoencoder(latent_model.network.state_dict(), lossless_autoencoder())
     assert loaded.sha256 == tensors_sha256(tensors)[:16] != tensors_sha256(other)[:16]
+
+
+def test_an_exported_model_names_the_rounded_autoencoder_that_it_holds(
+    latent_model, autoencoder, tmp_path, monkeypatch
+):
+    """Its latents are kept under that name: those of the run's own are others."""
+    run = tmp_path / "run"
+    run.mkdir()
+    config = latent_model.config.model_copy(update=fingerprint(latent_model))
+    tensors = with_autoencoder(latent_model.network.state_dict(), autoencoder)
+    save_model(run / "model.safetensors", tensors, config)
+    (run / "metrics.jsonl").write_text('{"step": 1, "t=0.5": 1.0}\n')
+    (run / "config.json").write_text('{"data": "", "config": {}}')
+    monkeypatch.setattr(sys, "argv", ["export_model", str(run), str(tmp_path / "exported")])
+    script("scripts/export_model.py").main()
+    exported = imagespace.load(tmp_path / "exported")
+    held = exported.autoencoder.state_dict()
+    assert held["latent_std"][0] == torch.tensor(0.7).half().float() != 0.7  # it was rounded
+    assert exported.config.autoencoder_sha256 == tensors_sha256(held)
+    assert exported.config.autoencoder_sha256 != config.autoencoder_sha256
+    assert exported.config.model_copy(update={"autoencoder_sha256": ""}) == config.model_copy(
+        update={"autoencoder_sha256": ""}
+    )
+
+
+def test_a_file_that_holds_another_autoencoder_than_it_names_is_refused(latent_model, tmp_path):
+    file = tmp_path / "model.safetensors"
+    other = with_autoencoder(latent_model.network.state_dict(), lossless_autoencoder())
+    save_model(file, other, latent_model.config.model_copy(update=fingerprint(latent_model)))
+    named = latent_model.config.autoencoder_sha256[:12]
+    with pytest.raises(UserError, match=f"names autoencoder {named} and holds another"):
+        imagespace.load(file)
 
 
 def fingerprint(model):
@@ -372,6 +404,28 @@ def test_a_run_does_not_go_on_with_another_autoencoder(
         next(train(run, latent_data(run, pictures, encoder, other, tmp_path), tmp_path / "r"))
 
 
+def test_a_run_goes_on_once_its_autoencoder_says_what_size_it_learnt(
+    latent_run, pictures, encoder, autoencoder, tmp_path
+):
+    """The very weights, written anew by a version that keeps the size."""
+    data = latent_data(latent_run, pictures, encoder, autoencoder, tmp_path)
+    events = train(latent_run, data, tmp_path / "r")
+    next(events)
+    next(events)
+    events.close()
+    shape = autoencoder.config.model_copy(update={"trained_size_px": 32})
+    model = latent_run.model.model_copy(update={"autoencoder": shape})
+    again = latent_run.model_copy(update={"model": model})
+    data = latent_data(again, pictures, encoder, autoencoder, tmp_path)
+    events = train(again, data, tmp_path / "r")
+    assert next(events).step == 2
+    events.close()
+    wider = shape.model_copy(update={"width": 32})
+    other = again.model_copy(update={"model": model.model_copy(update={"autoencoder": wider})})
+    with pytest.raises(UserError, match="other settings"):
+        next(train(other, data, tmp_path / "r"))
+
+
 # ---------------------------------------------------------------- the command line
 
 
@@ -421,13 +475,62 @@ def test_the_latent_grid_is_cut_evenly(tiny_run, autoencoder, size_px, side, pat
             in_latents(sized(uneven), autoencoder.config, "0")
 
 
+def of_size(path, trained_size_px):
+    made = lossless_autoencoder()
+    seen = {"trained_size_px": trained_size_px}
+    save_autoencoder(path, made.state_dict(), made.config.model_copy(update=seen))
+    return str(path)
+
+
+def flat_pictures(folder, size_px):
+    for number, name in enumerate(("ink", "paper", "stone")):
+        (folder / name).mkdir(parents=True)
+        Image.new("L", (size_px, size_px), 80 * number).save(folder / name / "0.png")
+    return folder
+
+
+def test_latents_are_of_the_size_that_the_autoencoder_learnt(tmp_path):
+    """If the pictures have it; a size that is asked for stays."""
+    small, large = (flat_pictures(tmp_path / str(size_px), size_px) for size_px in (64, 200))
+
+    def size_px(folder, trained_size_px, **asked):
+        path = of_size(tmp_path / "ae.safetensors", trained_size_px)
+        options = PictureOptions("pictures", space="latent", autoencoder=path, **asked)
+        config = picture_config(folder, options, {"budget_images": 10}, 0)
+        assert config.model.autoencoder.trained_size_px == trained_size_px
+        return config.model.picture_shape[-1]
+
+    assert size_px(large, 32) == 32
+    assert size_px(large, 192) == 192
+    assert size_px(large, 192, size=64) == 64
+    assert size_px(large, None) == 128  # not known: the largest of the usual sizes
+    assert size_px(large, 256) == 128  # more than the pictures have
+    assert size_px(small, 128) == 64
+    assert size_px(large, 72) == 128  # 18 latents a side are not 8 x 8 patches
+
+
+def test_half_the_size_that_the_autoencoder_learnt_is_warned_of(latent_run):
+    def warned(trained_size_px):
+        seen = {"trained_size_px": trained_size_px}
+        shape = latent_run.model.autoencoder.model_copy(update=seen)
+        return scale_warning(latent_run.model.model_copy(update={"autoencoder": shape}))
+
+    assert "trained on pictures of 32 px, and these have 16" in warned(32)
+    assert "--recipe autoencoder --size 16" in warned(32)
+    assert [warned(size) for size in (31, 16, 8, None)] == [None] * 4
+
+
 @pytest.mark.slow
-def test_latents_from_the_command_line(shapes_folder, file, tmp_path):
+def test_latents_from_the_command_line(shapes_folder, tmp_path):
+    file = tmp_path / "ae.safetensors"
+    of_size(file, 32)
     command = ("train", shapes_folder, "--recipe", "pictures", "--size", 16, "--space", "latent")
     command += ("--autoencoder", file, "--network", 1, "--images", 256, "--out", "run")
     trained = run(*command, cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr
     assert "16 px, grey, as latents of 16x4x4" in trained.stdout
+    (warning,) = (line for line in trained.stdout.splitlines() if "of 32 px" in line)
+    assert warning.startswith("warning: the autoencoder was trained on")
     file.unlink()  # the model carries it
     drawn = run(
         "generate",

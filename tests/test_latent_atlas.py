@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from lossless import lossless_autoencoder
+from lossless import latent_twin, lossless_autoencoder
 from matplotlib.image import AxesImage
 from matplotlib.offsetbox import OffsetImage
 
@@ -19,22 +19,11 @@ from imagespace.atlas.reading import NearestReading
 from imagespace.atlas.showing import ShownReading, showing_of
 from imagespace.atlas.slice import slice_at, slice_view
 from imagespace.atlas.space import describe_grid, fit_space
-from imagespace.checkpoints import tensors_sha256
 from imagespace.errors import UserError
-from imagespace.networks.build import build_network
 from imagespace.pictures.folder import read_folder
 from imagespace.pipeline import Model, from_pixels
-from imagespace.recipes import in_latents
 from imagespace.text.vectors import load_text_encoder
 from imagespace.training.latent_data import LatentData
-
-
-def latent_twin(tiny_run, tiny_model, autoencoder):
-    """The tiny model's own weights over latents: patches of 4 x 4 pixels are 16 channels."""
-    config = in_latents(tiny_run, autoencoder.config, tensors_sha256(autoencoder.state_dict()))
-    network = build_network(config.model.network)
-    network.load_state_dict(tiny_model.network.state_dict())
-    return config, Model(config.model, network, tiny_model.encoder, "4567", "latent", autoencoder)
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +81,10 @@ def test_latents_that_training_kept_are_read_and_the_others_encoded(
     moved = read_folder_with_held_out(pictures, 40)
     LatentData(config, moved, encoder, model.autoencoder, tmp_path)
     counted = []
-    right = type(model).encode
-    monkeypatch.setattr(type(model), "encode", lambda s, x: counted.append(len(x)) or right(s, x))
+    right = type(model.autoencoder).encode
+    monkeypatch.setattr(
+        type(model.autoencoder), "encode", lambda s, x: counted.append(len(x)) or right(s, x)
+    )
     assert np.array_equal(latents_of(model, moved, rows, tmp_path), alone)
     assert counted == [1]
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from imagespace.checkpoints import save_model
 from imagespace.cli.search import _pixels
 from imagespace.errors import UserError
 from imagespace.evaluation.image_text_space import ImageTextNetwork, ImageTextSpace
@@ -85,6 +86,39 @@ def test_a_picture_is_read_as_those_of_the_set_were(tmp_path, fit):
     Image.linear_gradient("L").crop((0, 0, 32, 60)).save(tmp_path / "tall.png")
     pictures = read_folder(tmp_path, 16, 1, fit=fit)
     assert np.array_equal(_pixels(tmp_path / "tall.png", pictures, fit), pictures.pixels)
+
+
+def test_the_command_prints_and_draws_what_is_nearest(
+    index, space, pictures, tiny_model, shapes_folder, tmp_path, monkeypatch, printed
+):
+    monkeypatch.setattr("imagespace.evaluation.space_training.space_of", lambda *_: space)
+    monkeypatch.setattr("imagespace.evaluation.search.CACHE", tmp_path / "vectors")
+    named = {"text_fingerprint": tiny_model.encoder.fingerprint}
+    config = tiny_model.config.model_copy(update=named)
+    save_model(tmp_path / "m.safetensors", tiny_model.network.state_dict(), config)
+    words = ("--model", "m.safetensors", "--data", shapes_folder, "--num", 7)
+
+    def lines(found):
+        return [
+            f"{score:6.3f}  {pictures.metadata[row]['file_name']}  {pictures.captions[row]}"
+            for row, score in zip(found.rows, found.scores, strict=True)
+        ]
+
+    said = printed("search", "a square; shape", *words, "--out", "words.png").out.splitlines()
+    found = index.nearest_pictures(index.words("a square; shape"), 7)
+    assert said == [*lines(found), "words.png"]
+    row = pictures.captions.index("a cross; shape")
+    query = shapes_folder / f"{row}.png"
+    said = printed("search", query, *words, "--out", "picture.png").out.splitlines()
+    assert said[:2] == ["captions", " 1.000  a cross; shape"]
+    assert said[5] == "pictures"
+    vector = space.embed_pictures(np.array(pictures.pixels[row : row + 1]))[0]
+    found = index.nearest_pictures(vector, 7)
+    assert said[6:] == [*lines(found), "picture.png"]
+    # The sheet: seven cells of 48 px in rows of six; the nearest, three times as large, is first.
+    sheet = np.asarray(Image.open(tmp_path / "picture.png").convert("L"))
+    assert sheet.shape[1] == 4 + 6 * 52
+    assert np.array_equal(sheet[4:52, 4:52][1::3, 1::3], pictures.pixels[found.rows[0], :, :, 0])
 
 
 def test_bad_queries_are_one_line(index, refusal):

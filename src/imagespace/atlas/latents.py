@@ -4,16 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from imagespace.errors import UserError
 from imagespace.pictures.folder import PictureSet
-from imagespace.pictures.latent_cache import kept_latents, latents_key, training_rows
-from imagespace.pipeline import Model, from_pixels
+from imagespace.pictures.latent_cache import kept_latents, latent_rows, latents_key
+from imagespace.pipeline import Model
 
-_ENCODED_AT_ONCE = 256  # bounds the memory; `Model.encode` cuts it further for large pictures
+_ENCODED_AT_ONCE = 256  # bounds the memory
 
 
 def check_has_space(model: Model, space: str) -> None:
@@ -40,7 +39,7 @@ def latents_of(
     _, side, _ = shape = _sample_shape(model)
     found = np.empty((len(rows), side, side, shape[0]), np.float16)
     place = np.full(len(pictures), -1, dtype=np.int64)
-    kept, trained = None, training_rows(pictures)
+    kept, trained = None, latent_rows(pictures)
     if folder is not None:
         key = latents_key(pictures, model.config.autoencoder_sha256)
         kept = kept_latents(folder, key, (len(trained), *shape))
@@ -53,9 +52,7 @@ def latents_of(
         if kept is not None and (at >= 0).any():
             latents[at >= 0] = kept[at[at >= 0]]
         if (at < 0).any():
-            pixels = np.ascontiguousarray(pictures.pixels[own[at < 0]])
-            with torch.no_grad():
-                latents[at < 0] = model.encode(from_pixels(pixels)).half().numpy()
+            latents[at < 0] = model.encode_rows(pictures.pixels, own[at < 0]).half().numpy()
         found[part] = latents.transpose(0, 2, 3, 1)
         if progress is not None:
             progress(part.stop, len(rows))

@@ -10,7 +10,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from imagespace.axes.activations import SHARES, activations
@@ -18,19 +17,18 @@ from imagespace.axes.finding import attribute_axis, training_rows
 from imagespace.axes.ica import independent
 from imagespace.errors import UserError
 from imagespace.pictures.folder import PictureSet
-from imagespace.pipeline import Model, from_pixels
+from imagespace.pipeline import Model
 from imagespace.pipeline.axis import Axis
 
 Components = Literal["pca", "ica"]
 Of = Literal["bottleneck", "latents", "pictures"]
 # Means and components of so many numbers a picture are steady well before all were looked at.
-MOST_PICTURES = 256
+MOST_SEEN = 256
 MOST_COMPONENTS = 32
 # Of the samples whose components are found: 512 MiB in float32, of which there are three copies.
 _MOST_NUMBERS = 2**27
 # Of the variance of the first component; below it there is rounding, which is no direction.
 _LEAST_VARIANCE = 1e-5
-_BATCH = 32
 
 
 def find_words(model: Model, pictures: PictureSet, words: tuple[str, str], name: str) -> Axis:
@@ -43,7 +41,7 @@ def find_words(model: Model, pictures: PictureSet, words: tuple[str, str], name:
         if not word:
             raise UserError("--words", "one of them is empty", 'Use --words "bird" "fish"')
         model.check_field("prompt", 0.5, word)
-    x_0 = _samples(model, pictures, training_rows(pictures, MOST_PICTURES // 4))
+    x_0 = model.encode_rows(pictures.pixels, training_rows(pictures, MOST_SEEN // 4))
     first, second = (activations(model, x_0, [word] * len(x_0)) for word in words)
     ways = [(b - a).mean(dim=0) for a, b in zip(first, second, strict=True)]
     if not max(way.abs().max() for way in ways) > 1e-6:
@@ -62,7 +60,7 @@ def find_examples(
     training pictures of the projection on it. UserError: both show the same pictures.
     """
     chosen = [
-        np.sort(np.random.default_rng(0).permutation(len(one))[:MOST_PICTURES]) for one in examples
+        np.sort(np.random.default_rng(0).permutation(len(one))[:MOST_SEEN]) for one in examples
     ]
     # In another order they would meet other noise, whose difference looks like a direction.
     shown = [
@@ -71,12 +69,12 @@ def find_examples(
     ]
     means = []
     for one, rows in zip(examples, chosen, strict=True):
-        seen = activations(model, _samples(model, one, rows), [""] * len(rows))
+        seen = activations(model, model.encode_rows(one.pixels, rows), [""] * len(rows))
         means.append([each.mean(dim=0) for each in seen])
     ways = [b - a for a, b in zip(*means, strict=True)]
     if shown[0] == shown[1] or not max(way.abs().max() for way in ways) > 1e-6:
         raise UserError("--examples", "the two folders show the same pictures", "Use others")
-    x_0 = _samples(model, pictures, training_rows(pictures, MOST_PICTURES))
+    x_0 = model.encode_rows(pictures.pixels, training_rows(pictures, MOST_SEEN))
     seen = activations(model, x_0, [""] * len(x_0))
     scaled = [
         way * (each.flatten(1) @ way.flatten() / way.square().sum().clamp(min=1e-12)).std()
@@ -98,13 +96,13 @@ def find_unnamed(
     if of != "bottleneck" and of != kept:
         raise UserError(f"--of {of}", f"this model walks among {kept}", f"Use --of {kept}")
     check_num(num)
-    most = MOST_PICTURES
+    most = MOST_SEEN
     if of != "bottleneck":
-        most = min(8 * MOST_PICTURES, _MOST_NUMBERS // math.prod(model.config.network.sample_shape))
+        most = min(8 * MOST_SEEN, _MOST_NUMBERS // math.prod(model.config.network.sample_shape))
     rows = training_rows(pictures, most)
     if len(rows) <= num:
         raise UserError(f"--num {num}", f"there are {len(rows)} training pictures", "Use fewer")
-    x_0 = _samples(model, pictures, rows)
+    x_0 = model.encode_rows(pictures.pixels, rows)
     parts = [x_0]
     if of == "bottleneck":
         # Each level of noise counts alike, whatever its activations' scale.
@@ -154,17 +152,6 @@ def components(parts: Sequence[Tensor], num: int, kind: Components) -> Tensor:
     # What a picture is for each unit of a score, by least squares.
     ways = [scores.T @ part / (num_pictures - 1) for part in centred]
     return torch.stack([way.view(num, *parts[0].shape[1:]) for way in ways])
-
-
-def _samples(model: Model, pictures: PictureSet, rows: NDArray[np.int64]) -> Tensor:
-    parts = [rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)]
-    with torch.no_grad():  # of latents, the pictures themselves need not be held at once
-        return torch.cat(
-            [
-                model.encode(from_pixels(np.ascontiguousarray(pictures.pixels[part])))
-                for part in parts
-            ]
-        )
 
 
 def _axis(

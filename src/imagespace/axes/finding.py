@@ -11,7 +11,7 @@ from imagespace.pictures.folder import PictureSet
 from imagespace.pipeline import Model, from_pixels
 from imagespace.pipeline.axis import Axis
 
-MOST_PICTURES = 2000
+MOST_MEASURED = 2000  # pictures whose spread is an attribute's unit
 _BATCH = 100
 
 
@@ -56,7 +56,7 @@ def find_attribute(model: Model, pictures: PictureSet, name: str) -> Axis:
 def attribute_axis(model: Model, pictures: PictureSet, name: str) -> Axis:
     """An axis with the spread of every attribute over the pictures; errors of `find_attribute`."""
     names = attributes_of(model)
-    rows = training_rows(pictures, MOST_PICTURES)
+    rows = training_rows(pictures, MOST_MEASURED)
     parts = [
         measure(
             from_pixels(np.ascontiguousarray(pictures.pixels[rows[start : start + _BATCH]])), names

@@ -20,11 +20,12 @@ ROUNDING_UNITS = 0.02
 class Purity(BaseModel):
     """What turning an axis from its least to its greatest value did to N pictures.
 
-    `moved` [K] is the mean move of each attribute from end to end, in its own units, and `drift`
-    [K] the mean absolute one. `leak` is the largest drift of an attribute that should hold, as a
-    share of the move of the axis's own. `monotone` is the share of pictures whose attribute ends
-    higher than it begins and on the way never falls by more than 0.02 units. A direction has no
-    attribute of its own: it has neither.
+    `moved` [K] is the mean move of each attribute from end to end, in its own units. `drift` [K] is
+    how far it strays on the way, from a picture's least value to its greatest, in the mean over the
+    pictures: an attribute that rises and returns has drifted and not moved. `leak` is the largest
+    drift of an attribute that should hold, as a share of the move of the axis's own. `monotone` is
+    the share of pictures whose attribute ends higher than it begins and on the way never falls by
+    more than 0.02 units. A direction has no attribute of its own: it has neither.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -78,7 +79,7 @@ def purity_of(axis: Axis, measured: Tensor, kept: Identity | None = None) -> Pur
     """The purity of attributes [V, N, K] at V rising values."""
     scaled = measured / torch.tensor(axis.units)
     between = scaled[-1] - scaled[0]
-    # What others do on the way counts too: the widest that each picture strays from its middle.
+    # What others do on the way counts too: the whole width of each picture's values.
     drift = (scaled.amax(dim=0) - scaled.amin(dim=0)).mean(dim=0)
     moved = between.mean(dim=0)
     found = Purity(

@@ -1,6 +1,7 @@
 """`imagespace axes`: find attributes that one can turn, list them, show and measure them."""
 
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -93,6 +94,7 @@ def find(
     if not overwrite:
         _check_unknown(folder, names)
     pictures = pictures_of(loaded, data)
+    _warn_of_others(loaded.config.data_key, pictures.key)
     with plain_warnings():
         if attribute is not None:
             found = [find_attribute(loaded, pictures, attribute)]
@@ -110,6 +112,16 @@ def find(
         path = folder / f"{axis.name}.safetensors"
         axis.save(path)
         print(f"{path}  ({_meaning(axis)})")
+
+
+def _warn_of_others(trained_key: str, key: str) -> None:
+    """Warns of pictures that are not those of the training: the units would be of others."""
+    if trained_key and key != trained_key:
+        print(
+            "imagespace: warning: these are not the very pictures that the model was trained on: "
+            "the axis, and its unit, will be of these",
+            file=sys.stderr,
+        )
 
 
 def _check_unknown(folder: Path, names: list[str]) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from imagespace.pictures.folder import PictureSet
     from imagespace.pipeline import Model
 
-MOST_PICTURES = 100_000
+MOST_MAPPED = 100_000
 
 
 def map_pictures(
@@ -57,8 +57,8 @@ def map_pictures(
     from imagespace.atlas.weights import is_shipped
 
     check_space(space)
-    if not FEWEST_PICTURES <= num <= MOST_PICTURES:
-        rule = f"must be from {FEWEST_PICTURES} to {MOST_PICTURES:,}"
+    if not FEWEST_PICTURES <= num <= MOST_MAPPED:
+        rule = f"must be from {FEWEST_PICTURES} to {MOST_MAPPED:,}"
         raise UserError(f"--num {num}", rule, "Use 20000")
     if not 0 <= seed < 2**62:
         raise UserError(f"--seed {seed}", "must be from 0 to 2^62 - 1", "Use such a seed")

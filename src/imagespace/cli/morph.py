@@ -1,6 +1,7 @@
 """`imagespace morph`: from one prompt, noise or picture to the next, as a strip and a film."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -66,6 +67,9 @@ def morph(
     from imagespace.pipeline import DEFAULT_MODEL, load, morph_settings
 
     loaded = load(model or DEFAULT_MODEL)
+    if loaded.encoder is None and not prompt:
+        # Nobody gave the prompts that pictures of another model bring, and this one reads none.
+        named = [replace(one, prompt="") if one.picture else one for one in named]
     with plain_warnings():
         settings = morph_settings(
             loaded,

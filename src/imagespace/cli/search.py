@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from imagespace.evaluation.search import Search
     from imagespace.pictures.folder import PictureSet
 
-MOST_PICTURES = 200
+MOST_FOUND = 200
 SHEET_COLUMNS = 6
 
 
@@ -35,8 +35,8 @@ def search(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
     """Find the pictures nearest to words, or the captions and pictures nearest to a picture."""
-    if not 1 <= num <= MOST_PICTURES:
-        raise UserError(f"--num {num}", f"must be from 1 to {MOST_PICTURES}", "Use 12")
+    if not 1 <= num <= MOST_FOUND:
+        raise UserError(f"--num {num}", f"must be from 1 to {MOST_FOUND}", "Use 12")
     from imagespace.pictures.layouts.found import PICTURE_SUFFIXES
 
     is_picture = Path(query).suffix.lower() in PICTURE_SUFFIXES

@@ -249,7 +249,7 @@ def _picture_data(config: "RunConfig", folder: Path, asked: "PictureOptions") ->
     """The folder's pictures and captions, with remarks on what will not be read."""
     from imagespace.checkup.checkup import quick_findings
     from imagespace.networks.transformer import TransformerConfig
-    from imagespace.recipes import autoencoder_for
+    from imagespace.recipes import autoencoder_for, scale_warning
     from imagespace.text.vectors import load_text_encoder
     from imagespace.training.latent_data import LatentData
     from imagespace.training.picture_data import PictureData
@@ -268,6 +268,8 @@ def _picture_data(config: "RunConfig", folder: Path, asked: "PictureOptions") ->
     if config.model.autoencoder is not None:
         latents = f", as latents of {'x'.join(map(str, network.sample_shape))}"
     print(f"recipe {config.recipe}: {size_px} px, {colour}{latents}{prompts}")
+    if warning := scale_warning(config.model):
+        print(f"warning: {warning}")
     print(f"{len(pictures):,} pictures, {len(pictures.indices('train')):,} in training")
     model = asked.initial
     if config.model.autoencoder is None:

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from imagespace.errors import UserError
 from imagespace.evaluation.radical_judge import RadicalJudge, load_radical_judge
+from imagespace.evaluation.subject import pictures_of
 from imagespace.networks.transformer import TransformerConfig
-from imagespace.pictures.folder import PictureSet, read_folder
-from imagespace.pictures.glyphs import build_glyphs
+from imagespace.pictures.folder import PictureSet
 from imagespace.pipeline import DEFAULT_MODEL, Model, from_pixels, load
 from imagespace.randomness import generator
 from imagespace.recipes import for_points, recipe
@@ -58,22 +58,7 @@ class Laboratory:
 
         Without a data folder, the glyphs are rendered once into the user's cache.
         """
-        network = self.model.config.network
-        assert isinstance(network, TransformerConfig)
-        folder = self.data
-        if folder is None:
-            if self.model.config.name != "glyphs":
-                raise UserError(
-                    f"model {self.model_name}",
-                    "its pictures are needed to compare with",
-                    "Name the folder that it was trained on with --data",
-                )
-            folder = Path.home() / ".cache" / "imagespace" / f"glyphs-{network.image_size_px}"
-            if not (folder / "metadata.jsonl").is_file():
-                build_glyphs(folder, network.image_size_px)
-        return read_folder(
-            folder, network.image_size_px, network.num_channels, fit=self.model.config.fit
-        )
+        return pictures_of(self.model, self.data)
 
     def rows(self, split: str, num: int) -> NDArray[np.int64]:
         """At most `num` rows of a split, in an order that depends on the seed alone."""

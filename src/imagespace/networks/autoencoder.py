@@ -29,6 +29,8 @@ class AutoencoderConfig(BaseModel):
     latent_channels: int = Field(4, ge=1, le=64)
     width: int = Field(64, gt=0)  # at a quarter of the resolution; each halving doubles it
     depth: int = Field(2, gt=0)  # blocks at each resolution
+    # Side of the pictures that it was trained on, or on parts of; None: an older file does not say.
+    trained_size_px: int | None = Field(None, gt=0)
 
     @property
     def widths(self) -> list[int]:

@@ -37,8 +37,8 @@ def latents_key(
     return fingerprint([_VERSION, pictures.key, autoencoder_sha256, look, about])
 
 
-def training_rows(pictures: PictureSet) -> NDArray[np.int64]:
-    """The rows whose latents training keeps, in the order of the file: its own and validation's."""
+def latent_rows(pictures: PictureSet) -> NDArray[np.int64]:
+    """The rows whose latents are kept, in the order of the file: splits train and validation."""
     rows = [pictures.indices(TRAIN), pictures.indices(VALIDATION)]
     chosen: NDArray[np.int64] = np.sort(np.concatenate(rows))
     return chosen

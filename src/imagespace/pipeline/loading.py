@@ -87,8 +87,8 @@ def _find(name_or_path: str | Path, file_name: str, noun: str, command: str) -> 
 def load(name_or_path: str | Path = DEFAULT_MODEL, device: str = "cpu") -> Model:
     """Loads a model by its shipped name, run folder or file; its network computes on `device`.
 
-    Errors: UserError if there is no such model or device, or the model's file is damaged, foreign
-    or was trained with another text encoder.
+    Errors: UserError if there is no such model or device, or the model's file is damaged, foreign,
+    was trained with another text encoder, or holds another autoencoder than it names.
     """
     computes_on = device_named(device)
     path = model_file(name_or_path)
@@ -115,6 +115,13 @@ def load(name_or_path: str | Path = DEFAULT_MODEL, device: str = "cpu") -> Model
             "Train a new model with `imagespace train`",
         ) from None
     if autoencoder is not None:
+        # Latents are kept under this name: under a wrong one those of two would be mixed up.
+        if tensors_sha256(inside) != config.autoencoder_sha256:
+            raise UserError(
+                str(path),
+                f"names autoencoder {config.autoencoder_sha256[:12] or '(none)'} and holds another",
+                "Export it again from its run with scripts/export_model.py, or use that run",
+            )
         autoencoder.eval().requires_grad_(False)
     sha256 = tensors_sha256(tensors)[:16]
     network.to(computes_on)

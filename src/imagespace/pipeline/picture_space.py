@@ -1,7 +1,5 @@
 """What a model's samples are, pixels or latents, and the way from them to pictures and back."""
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -11,11 +9,9 @@ from torch import Tensor
 from imagespace.checkpoints import ModelConfig
 from imagespace.errors import UserError
 from imagespace.networks.autoencoder import Autoencoder
-from imagespace.pipeline.drawn import to_pixels
+from imagespace.pipeline.autoencoding import decoded, encoded, encoded_rows, num_at_once
+from imagespace.pipeline.drawn import from_pixels, to_pixels
 from imagespace.pipeline.start import Start, start_tensors
-
-# Of pictures that an autoencoder reads or writes at once: it bounds the memory.
-_LARGEST_PIXELS = 2**20
 
 
 class PictureSpace:
@@ -35,7 +31,7 @@ class PictureSpace:
         """Pictures [B, C, H, W], near [-1, 1], of samples [B, ...]."""
         if self.autoencoder is None:
             return samples
-        return _in_parts(self.autoencoder.decode, samples, self.config.picture_shape)
+        return decoded(self.autoencoder, samples)
 
     def decoded_change(self, samples: Tensor, change: Tensor) -> Tensor:
         """How pictures change, [B, C, H, W], as samples x [B, ...] set off along `change` v.
@@ -45,7 +41,7 @@ class PictureSpace:
         """
         if self.autoencoder is None:
             return change
-        decode, size = self.autoencoder.decode, _at_once(self.config.picture_shape)
+        decode, size = self.autoencoder.decode, num_at_once(*self.config.picture_shape[1:])
         parts = []
         for x, v in zip(samples.split(size), change.split(size), strict=True):
             # Derivatives cannot be taken of tensors that were made in inference mode.
@@ -56,7 +52,13 @@ class PictureSpace:
         """Samples [B, ...] of pictures [B, C, H, W] in [-1, 1]."""
         if self.autoencoder is None:
             return pictures
-        return _in_parts(self.autoencoder.encode, pictures, self.config.picture_shape)
+        return encoded(self.autoencoder, pictures)
+
+    def encode_rows(self, pixels: NDArray[np.uint8], rows: NDArray[np.int64]) -> Tensor:
+        """Samples [B, ...] of the pictures `rows` of uint8 [N, H, W, C], which may be on disk."""
+        if self.autoencoder is None:
+            return from_pixels(np.ascontiguousarray(pixels[rows]))
+        return encoded_rows(self.autoencoder, pixels, rows)
 
     def pixels(self, samples: Tensor, start: Start | None = None) -> NDArray[np.uint8]:
         """The pixels uint8 [B, H, W, C] of samples [B, ...].
@@ -92,14 +94,3 @@ class PictureSpace:
         if mask is not None and self.autoencoder is not None:
             mask = F.max_pool2d(mask, self.autoencoder.config.downsampling)
         return x_0, mask
-
-
-def _in_parts(
-    change: Callable[[Tensor], Tensor], x: Tensor, picture_shape: tuple[int, ...]
-) -> Tensor:
-    """`change` of x [B, ...], a bounded number of pixels at once."""
-    return torch.cat([change(part) for part in x.split(_at_once(picture_shape))])
-
-
-def _at_once(picture_shape: tuple[int, ...]) -> int:
-    return max(1, _LARGEST_PIXELS // (picture_shape[1] * picture_shape[2]))

@@ -2,7 +2,7 @@
 
 from imagespace.recipes.asked import PictureOptions, picture_config
 from imagespace.recipes.folder import check_size, for_folder, suited_recipe
-from imagespace.recipes.latent import autoencoder_for, in_latents
+from imagespace.recipes.latent import autoencoder_for, in_latents, scale_warning
 from imagespace.recipes.named import Budget, for_points, network_sized, recipe, varied
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "network_sized",
     "picture_config",
     "recipe",
+    "scale_warning",
     "suited_recipe",
     "varied",
 ]

@@ -10,7 +10,7 @@ from imagespace.pictures.layouts.recognise import find_pictures
 from imagespace.pipeline import Model, load_autoencoder_by_name
 from imagespace.recipes.folder import for_folder, suited_recipe
 from imagespace.recipes.initial import check_initial, from_model
-from imagespace.recipes.latent import autoencoder_for, check_space, in_latents
+from imagespace.recipes.latent import autoencoder_for, check_space, in_latents, suited_size
 from imagespace.recipes.named import (
     Budget,
     check_depth,
@@ -28,7 +28,8 @@ class PictureOptions:
     """What the user asked of a run on pictures; None is what suits the folder.
 
     `initial` is the model that the run goes on from; it settles the network but for its depth, and
-    the fit and size of the pictures unless they are given.
+    the fit and size of the pictures unless they are given. Of latents the size is the one that the
+    autoencoder was trained on, if the pictures have it.
     """
 
     recipe: str | None = None
@@ -55,6 +56,8 @@ def picture_config(folder: Path, asked: PictureOptions, budget: Budget, seed: in
     fit = asked.fit or ("pad" if initial is None else initial.config.fit)
     if fit not in FITS:
         raise UserError(f"--fit {fit!r}", "there is no such fit", f"Use one of {', '.join(FITS)}")
+    if initial is not None:
+        _check_settled(asked, initial)
     check_space(asked.space, asked.autoencoder)
     if asked.autoencoder is not None:
         load_autoencoder_by_name(asked.autoencoder)  # a missing one is said before a long walk
@@ -63,13 +66,6 @@ def picture_config(folder: Path, asked: PictureOptions, budget: Budget, seed: in
     if asked.network is not None:
         check_network(asked.network)
     if initial is not None:
-        if asked.network is not None or asked.space != "pixel":
-            option = "--space latent" if asked.network is None else f"--network {asked.network}"
-            raise UserError(
-                option,
-                f"is settled by --from {initial.source}",
-                "Leave it out; --depth adds blocks",
-            )
         check_depth(asked.depth, check_initial(initial).depth)
     else:
         check_depth(asked.depth, 1)
@@ -85,11 +81,16 @@ def picture_config(folder: Path, asked: PictureOptions, budget: Budget, seed: in
             "none of its pictures has a caption",
             "Write captions (docs/folders.md), or train a model without prompts: --unconditional",
         )
+    latent = None
+    if asked.space == "latent":
+        latent = autoencoder_for(config.recipe, asked.autoencoder)
     if name == "pictures":
         with_captions = is_captioned and not asked.unconditional
         size = asked.size
         if size is None and initial is not None:
             size = initial.config.picture_shape[-1]
+        elif size is None and latent is not None:
+            size = suited_size(latent[0].config, looks)
         config = for_folder(config, found.rows, looks, size, with_captions)
     elif asked.size is not None or asked.unconditional:
         option = "--unconditional" if asked.size is None else f"--size {asked.size}"
@@ -102,7 +103,22 @@ def picture_config(folder: Path, asked: PictureOptions, budget: Budget, seed: in
     config = config.model_copy(update={"model": model})
     if initial is not None:
         config = from_model(config, initial)
-    elif asked.space == "latent":
-        autoencoder, sha256 = autoencoder_for(config.recipe, asked.autoencoder)
+    elif latent is not None:
+        autoencoder, sha256 = latent
         config = in_latents(config, autoencoder.config, sha256)
     return config if asked.depth is None else with_depth(config, asked.depth)
+
+
+def _check_settled(asked: PictureOptions, initial: Model) -> None:
+    """UserError: an option whose answer is that of the model to begin with."""
+    settled = {
+        "--network": asked.network,
+        "--space": None if asked.space == "pixel" else asked.space,
+        "--autoencoder": asked.autoencoder,
+    }
+    for option, value in settled.items():
+        if value is not None:
+            remedy = (
+                "Leave it out; --depth adds blocks" if option == "--network" else "Leave it out"
+            )
+            raise UserError(f"{option} {value}", f"is settled by --from {initial.source}", remedy)

@@ -86,15 +86,9 @@ def autoencoder_config(
         )
     if all(value is None for value in budget.values()):
         budget = DEFAULT_BUDGET
-    shape = AutoencoderConfig(
-        num_channels=num_channels,
-        downsampling=asked.downsampling,  # type: ignore[arg-type]
-        latent_channels=asked.latent_channels or (8 if num_channels == 3 else 4),
-        width=32,
-    )
     return AutoencoderRun(
         recipe="autoencoder",
-        autoencoder=shape,
+        autoencoder=autoencoder_shape(num_channels, asked.downsampling, asked.latent_channels),
         image_size_px=size,
         fit=asked.fit,  # type: ignore[arg-type]
         crop_px=_CROP_PX if size > _CROP_PX else None,
@@ -115,4 +109,16 @@ def autoencoder_config(
             num_validation=256,
             **budget,  # type: ignore[arg-type]
         ),
+    )
+
+
+def autoencoder_shape(
+    num_channels: int, downsampling: int = 8, latent_channels: int | None = None
+) -> AutoencoderConfig:
+    """The recipe's network for pictures of so many channels."""
+    return AutoencoderConfig(
+        num_channels=num_channels,
+        downsampling=downsampling,  # type: ignore[arg-type]
+        latent_channels=latent_channels or (8 if num_channels == 3 else 4),
+        width=32,
     )

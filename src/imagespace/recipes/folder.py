@@ -83,12 +83,17 @@ def check_size(image_size_px: int) -> None:
 
 
 def size_of(looks: Sequence[Inspected], largest_px: int) -> int:
-    sides = sorted(max(look.width_px, look.height_px) for look in looks)
-    median = sides[len(sides) // 2]
-    # A picture that falls a few pixels short is enlarged a little rather than halved.
+    """The largest of SIZES_PX up to `largest_px` that half of the pictures have."""
     return max(
-        (size for size in SIZES_PX if size <= min(largest_px, 1.1 * median)), default=SIZES_PX[0]
+        (size for size in SIZES_PX if size <= largest_px and have_size(looks, size)),
+        default=SIZES_PX[0],
     )
+
+
+def have_size(looks: Sequence[Inspected], size_px: int) -> bool:
+    """Whether half of the pictures have this size, or so nearly that they are enlarged a little."""
+    sides = sorted(max(look.width_px, look.height_px) for look in looks)
+    return size_px <= 1.1 * sides[len(sides) // 2]
 
 
 def sample_prompts(rows: Sequence[Row]) -> list[str]:

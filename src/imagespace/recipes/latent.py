@@ -1,10 +1,14 @@
 """A run on the latents of its pictures instead of their pixels: the same network, another grid."""
 
+from collections.abc import Sequence
+
+from imagespace.checkpoints import ModelConfig
 from imagespace.errors import UserError
 from imagespace.networks.autoencoder import Autoencoder, AutoencoderConfig
 from imagespace.networks.transformer import TransformerConfig
+from imagespace.pictures.inspection import Inspected
 from imagespace.pipeline import load_autoencoder_by_name, shipped_autoencoders
-from imagespace.recipes.folder import NUM_PATCHES_A_SIDE
+from imagespace.recipes.folder import NUM_PATCHES_A_SIDE, have_size
 from imagespace.recipes.named import sketched
 from imagespace.training.config import RunConfig
 
@@ -45,6 +49,39 @@ def autoencoder_for(recipe: str, name: str | None) -> tuple[Autoencoder, str]:
     return load_autoencoder_by_name(name)
 
 
+def suited_size(autoencoder: AutoencoderConfig, looks: Sequence[Inspected]) -> int | None:
+    """The size that it was trained on; None if that is not known, or pictures have less.
+
+    `looks` are those of some of the pictures.
+    """
+    size = autoencoder.trained_size_px
+    if size is None or size % NUM_PATCHES_A_SIDE or not have_size(looks, size):
+        return None
+    return size if _is_cut_evenly(autoencoder.latent_shape(size)[1]) else None
+
+
+def scale_warning(model: ModelConfig) -> str | None:
+    """What a run on pictures of half the size that its autoencoder was trained on, or less, loses.
+
+    Convolutions encode any size, but strokes that are half as wide are none that it learnt.
+    """
+    autoencoder = model.autoencoder
+    if autoencoder is None or autoencoder.trained_size_px is None:
+        return None
+    size_px, trained_px = model.picture_shape[-1], autoencoder.trained_size_px
+    if 2 * size_px > trained_px:
+        return None
+    return (
+        f"the autoencoder was trained on pictures of {trained_px} px, and these have {size_px}: "
+        f"its copies lose details. Train one with --recipe autoencoder --size {size_px}."
+    )
+
+
+def _is_cut_evenly(side: int) -> bool:
+    """Whether latents of this side are 8 x 8 patches; of a smaller grid every place is one."""
+    return side <= NUM_PATCHES_A_SIDE or side % NUM_PATCHES_A_SIDE == 0
+
+
 def in_latents(config: RunConfig, autoencoder: AutoencoderConfig, sha256: str) -> RunConfig:
     """The run on latents: 8 x 8 patches of the latent grid, so that a step asks as many tokens.
 
@@ -70,7 +107,7 @@ def in_latents(config: RunConfig, autoencoder: AutoencoderConfig, sha256: str) -
             f"Use {size_px // factor * factor or factor}",
         )
     latent_channels, side, _ = autoencoder.latent_shape(size_px)
-    if side > NUM_PATCHES_A_SIDE and side % NUM_PATCHES_A_SIDE:
+    if not _is_cut_evenly(side):
         step = factor * NUM_PATCHES_A_SIDE
         raise UserError(
             f"--size {size_px}",

@@ -11,9 +11,9 @@ from imagespace.checkpoints import save_autoencoder
 from imagespace.errors import UserError
 from imagespace.networks.autoencoder import Autoencoder
 from imagespace.pictures.contact_sheet import contact_sheet
-from imagespace.pictures.fidelity import LARGEST_PSNR_DB, psnr, ssim
 from imagespace.pictures.folder import PictureSet
-from imagespace.pipeline import from_pixels, pixels_to_image, to_pixels
+from imagespace.pipeline import from_pixels, pixels_to_image
+from imagespace.pipeline.autoencoding import reconstruction
 from imagespace.randomness import generator
 from imagespace.training.adversarial import without_discriminator
 from imagespace.training.config import AutoencoderRun
@@ -64,8 +64,8 @@ class AutoencoderData(Task):
     def _pictures(self, rows: NDArray[np.int64]) -> Tensor:
         return from_pixels(np.ascontiguousarray(self.pictures.pixels[rows]))
 
-    def held_out(self) -> NDArray[np.int64]:
-        """The rows that are judged: held-out pictures (training ones, if there are none)."""
+    def validation_rows(self) -> NDArray[np.int64]:
+        """The rows that are judged: of split validation, or training ones if there are none."""
         rows = self.pictures.indices("validation")
         return evenly(rows if len(rows) else self.rows, self.config.training.num_validation)
 
@@ -74,23 +74,19 @@ class AutoencoderData(Task):
         self, weights: dict[str, Tensor], dtype: torch.dtype, run: Path, samples: Path
     ) -> dict[str, float]:
         """PSNR in dB and SSIM of held-out pictures, as 8-bit pictures; originals over copies."""
-        autoencoder = self._autoencoder(weights)
-        psnrs, ssims = [], []
-        rows = self.held_out()
-        for some in np.array_split(rows, -(-len(rows) // self._batch)):
-            x_0 = self._pictures(some)
-            copies = from_pixels(to_pixels(autoencoder.decode(autoencoder.encode(x_0))))
-            psnrs += psnr(copies, x_0).clamp(max=LARGEST_PSNR_DB).tolist()
-            ssims += ssim(copies, x_0).tolist()
-        x_0 = self._pictures(rows[:: -(-len(rows) // NUM_SHOWN)])
-        both = torch.cat([x_0, autoencoder.decode(autoencoder.encode(x_0))])
-        shown = [pixels_to_image(pixels) for pixels in to_pixels(both)]
-        contact_sheet(shown, None, len(x_0)).save(samples)
-        return {"psnr": float(np.mean(psnrs)), "ssim": float(np.mean(ssims))}
+        rows = self.validation_rows()
+        found = reconstruction(self._autoencoder(weights), self.pictures.pixels, rows)
+        chosen = evenly(np.arange(len(rows)), NUM_SHOWN)
+        both = [*found.originals[chosen], *found.copies[chosen]]
+        contact_sheet([pixels_to_image(one) for one in both], None, len(chosen)).save(samples)
+        means = {"psnr": found.psnr_db, "ssim": found.ssim}
+        return {name: float(value.double().mean()) for name, value in means.items()}
 
     def save(self, path: Path, weights: dict[str, Tensor]) -> None:
         kept = without_discriminator(weights)
-        save_autoencoder(path, kept, self.config.autoencoder)
+        # Not in the run's configuration: an older run could not be continued.
+        seen = {"trained_size_px": self.config.image_size_px}
+        save_autoencoder(path, kept, self.config.autoencoder.model_copy(update=seen))
 
     @torch.inference_mode()
     def completed(self, weights: dict[str, Tensor], in_passing: bool) -> dict[str, Tensor]:
@@ -101,7 +97,7 @@ class AutoencoderData(Task):
         """
         autoencoder = self._autoencoder(weights)
         most = NUM_MEASURED_IN_PASSING if in_passing else NUM_MEASURED
-        rows = self.rows[:: -(-len(self.rows) // most)]
+        rows = evenly(self.rows, most)
         channels = autoencoder.config.latent_channels
         total, squares, num = torch.zeros(channels).double(), torch.zeros(channels).double(), 0
         for some in np.array_split(rows, -(-len(rows) // self._batch)):

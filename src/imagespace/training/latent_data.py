@@ -16,7 +16,7 @@ from torch import Tensor
 
 from imagespace.networks.autoencoder import Autoencoder
 from imagespace.pictures.folder import PictureSet
-from imagespace.pictures.latent_cache import cached_latents, latents_key, training_rows
+from imagespace.pictures.latent_cache import cached_latents, latent_rows, latents_key
 from imagespace.pipeline import Model, from_pixels
 from imagespace.randomness import generator
 from imagespace.text.vectors import TextEncoder
@@ -47,7 +47,7 @@ class LatentData(PictureData):
         self.autoencoder = autoencoder
         augmentation = self.training.augmentation
         num_looks = self.training.num_latent_looks if augmentation.num_labels else 1
-        encoded = training_rows(pictures)
+        encoded = latent_rows(pictures)
         # Where the latents of a row of the pictures are; -1: in no cache.
         self._place = np.full(len(pictures), -1, dtype=np.int64)
         self._place[encoded] = np.arange(len(encoded))

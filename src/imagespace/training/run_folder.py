@@ -147,15 +147,21 @@ class RunFolder:
 
 
 def _trained_alike(one: RunConfig | AutoencoderRun, other: RunConfig | AutoencoderRun) -> bool:
-    """Equal but for how the model is sampled, which training does not depend on."""
-    return _without_sampling(one) == _without_sampling(other)
+    """Equal but for what training does not depend on.
+
+    That is how the model is sampled, and whether its autoencoder's file says what size it learnt.
+    """
+    return _as_trained(one) == _as_trained(other)
 
 
-def _without_sampling(config: RunConfig | AutoencoderRun) -> RunConfig | AutoencoderRun:
+def _as_trained(config: RunConfig | AutoencoderRun) -> RunConfig | AutoencoderRun:
     if isinstance(config, AutoencoderRun):
         return config
-    model = config.model.model_copy(update={"sampling": SamplingConfig()})
-    return config.model_copy(update={"model": model})
+    changes: dict[str, Any] = {"sampling": SamplingConfig()}
+    if config.model.autoencoder is not None:
+        shape = config.model.autoencoder.model_copy(update={"trained_size_px": None})
+        changes["autoencoder"] = shape
+    return config.model_copy(update={"model": config.model.model_copy(update=changes)})
 
 
 def _step_of(line: str) -> int:
