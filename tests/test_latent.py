@@ -21,7 +21,14 @@ from imagespace.networks.autoencoder import Autoencoder, AutoencoderConfig, Resi
 from imagespace.networks.build import build_network
 from imagespace.pictures.folder import read_folder
 from imagespace.pipeline import Model, from_pixels, start_from
-from imagespace.recipes import PictureOptions, in_latents, picture_config, scale_warning
+from imagespace.recipes import (
+    PictureOptions,
+    in_latents,
+    latent_advice,
+    picture_config,
+    recipe,
+    scale_warning,
+)
 from imagespace.training.augmentation import AugmentationConfig, augment
 from imagespace.training.latent_data import LatentData
 from imagespace.training.loop import train
@@ -518,6 +525,18 @@ def test_half_the_size_that_the_autoencoder_learnt_is_warned_of(latent_run):
     assert "trained on pictures of 32 px, and these have 16" in warned(32)
     assert "--recipe autoencoder --size 16" in warned(32)
     assert [warned(size) for size in (31, 16, 8, None)] == [None] * 4
+
+
+def test_large_pictures_are_told_of_latents(latent_run):
+    def advice(size_px, is_new=True):
+        run = recipe("pictures", {"budget_images": 1, "budget_minutes": None})
+        shape = run.model.network.model_copy(update={"image_size_px": size_px})
+        return latent_advice(run.model.model_copy(update={"network": shape}), is_new)
+
+    assert "pictures of 256 px" in advice(256)
+    assert "--space latent --autoencoder AE" in advice(512)
+    assert [advice(128), advice(256, is_new=False)] == [None, None]
+    assert latent_advice(latent_run.model, is_new=True) is None
 
 
 @pytest.mark.slow

@@ -249,7 +249,7 @@ def _picture_data(config: "RunConfig", folder: Path, asked: "PictureOptions") ->
     """The folder's pictures and captions, with remarks on what will not be read."""
     from imagespace.checkup.checkup import quick_findings
     from imagespace.networks.transformer import TransformerConfig
-    from imagespace.recipes import autoencoder_for, scale_warning
+    from imagespace.recipes import autoencoder_for, latent_advice, scale_warning
     from imagespace.text.vectors import load_text_encoder
     from imagespace.training.latent_data import LatentData
     from imagespace.training.picture_data import PictureData
@@ -270,6 +270,8 @@ def _picture_data(config: "RunConfig", folder: Path, asked: "PictureOptions") ->
     print(f"recipe {config.recipe}: {size_px} px, {colour}{latents}{prompts}")
     if warning := scale_warning(config.model):
         print(f"warning: {warning}")
+    if advice := latent_advice(config.model, is_new=asked.initial is None):
+        print(f"note: {advice}")
     print(f"{len(pictures):,} pictures, {len(pictures.indices('train')):,} in training")
     model = asked.initial
     if config.model.autoencoder is None:

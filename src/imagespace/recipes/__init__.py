@@ -2,7 +2,7 @@
 
 from imagespace.recipes.asked import PictureOptions, picture_config
 from imagespace.recipes.folder import check_size, for_folder, suited_recipe
-from imagespace.recipes.latent import autoencoder_for, in_latents, scale_warning
+from imagespace.recipes.latent import autoencoder_for, in_latents, latent_advice, scale_warning
 from imagespace.recipes.named import Budget, for_points, network_sized, recipe, varied
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "for_folder",
     "for_points",
     "in_latents",
+    "latent_advice",
     "network_sized",
     "picture_config",
     "recipe",

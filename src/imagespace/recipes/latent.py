@@ -13,6 +13,7 @@ from imagespace.recipes.named import sketched
 from imagespace.training.config import RunConfig
 
 SPACES = ("pixel", "latent")
+LATENTS_FROM_PX = 256  # docs/latent.md, "Which draws better pictures"
 # Whitened latents have little of the redundancy of pixels, so that noise hides them sooner: times
 # are drawn evenly about the middle and steps are not shifted (arXiv 2403.03206, section 3.1).
 LATENT_LOGIT_MEAN, LATENT_TIME_SHIFT = 0.0, 1.0
@@ -74,6 +75,17 @@ def scale_warning(model: ModelConfig) -> str | None:
     return (
         f"the autoencoder was trained on pictures of {trained_px} px, and these have {size_px}: "
         f"its copies lose details. Train one with --recipe autoencoder --size {size_px}."
+    )
+
+
+def latent_advice(model: ModelConfig, is_new: bool) -> str | None:
+    """What draws better in the same time than a new run on the pixels of large pictures."""
+    size_px = model.picture_shape[-1]
+    if not is_new or model.autoencoder is not None or size_px < LATENTS_FROM_PX:
+        return None
+    return (
+        f"pictures of {size_px} px are drawn better in the same time among latents: train an "
+        "autoencoder (--recipe autoencoder --out AE), then add --space latent --autoencoder AE."
     )
 
 
