@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from imagespace.atlas.atlas import Atlas
 from imagespace.atlas.canvas import frame, say
 from imagespace.atlas.latents import channels_last
-from imagespace.atlas.map_views import COLOURS, OTHER, TIMES, blank_map
+from imagespace.atlas.map_views import COLOURS, OTHER, blank_map
 from imagespace.atlas.view import View
+from imagespace.atlas.walk_views import TIMES
 from imagespace.evaluation.curves import replay
 from imagespace.evaluation.subject import Subject
 from imagespace.pipeline import LARGEST_BATCH, Model, PromptWarning
