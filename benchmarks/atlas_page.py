@@ -285,6 +285,8 @@ def walks_to(
     flat = path.reshape(-1, 2)
     nearest = np.array([((positions - p) ** 2).sum(axis=1).argmin() for p in flat])
     off = np.broadcast_to(times > 0.55, path.shape[:2]) ^ (random.random(path.shape[:2]) < 0.03)
+    # Noise has the same nearest pictures whatever becomes of it: x_t leaves them late.
+    stands = path[:, -1:] + (path[:1, :1] - path[:, -1:]) * times[None, :, None] ** 0.2
     return PageWalks(
         positions=path,
         thumbnails=seen.clip(0, 255).astype(np.uint8),
@@ -292,6 +294,8 @@ def walks_to(
         prompts=[str(rows[i]["text"]) for i in goals],
         is_off_map=off,
         nearest=nearest.reshape(path.shape[:2]),
+        x_t_positions=stands.astype(np.float32),
+        is_x_t_off_map=np.broadcast_to(times > 0.05, path.shape[:2]),
     )
 
 

@@ -1,11 +1,16 @@
-"""Walks on a map: their ways, the basins of their noises, and what some of them see."""
+"""Walks on a map: their ways, the basins of their noises, and what some of them see.
+
+What is off the map is drawn where its nearest pictures lie, hollow or dotted (off_map_marks.py).
+"""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
@@ -22,19 +27,21 @@ from imagespace.atlas.map_views import (
     kinds_of,
     shortened,
 )
+from imagespace.atlas.off_map_marks import DOT, GAP, draw_dots, draw_paths
 from imagespace.atlas.view import View
 
 if TYPE_CHECKING:
     from imagespace.atlas.map_walks import Walks
 
 TIMES = LinearSegmentedColormap.from_list("times", ["#F0A43A", "#D1495B", "#3B1F6B"])
+STANDS = "#0072B2"  # where a walk stands: a blue that no time has
 
 
 def view_walks(atlas: Atlas, walks: "Walks", num_followed: int = 3) -> View:
-    """Walks over the density, coloured by time, with what is seen along a few of them.
+    """Walks over the density: where x0_hat lies, by time, and what is seen along a few of them.
 
-    A dotted stretch is off the map: x0_hat looks like no real picture there. The walks that are
-    followed end in clusters far from each other.
+    Of these few, which end in clusters far from each other, the path of x_t is drawn as well. A
+    dotted stretch is off the map: it looks like no real picture there.
     """
     figure = Figure(figsize=(10, 11.6), dpi=100, facecolor="white")
     followed = _far_apart(walks.positions[: len(walks.seen), -1], num_followed)
@@ -56,6 +63,10 @@ def view_walks(atlas: Atlas, walks: "Walks", num_followed: int = 3) -> View:
     )
     ends = walks.positions[:, -1]
     axis.scatter(ends[:, 0], ends[:, 1], s=9, color=TIMES(1.0), linewidths=0, alpha=0.8, zorder=3)
+    stands = walks.x_t_positions[followed], walks.x_t_is_off_map[followed]
+    draw_paths(axis, *stands, STANDS, 1.5, "x_t", capstyle="round", zorder=4)
+    points = stands[0].reshape(-1, 2), stands[1].reshape(-1)
+    draw_dots(axis, *points, STANDS, 12, "x_t dots", linewidths=0.9, zorder=4)
     for number, index in enumerate(followed):
         path = walks.positions[index]
         off = walks.is_off_map[index]
@@ -86,12 +97,15 @@ def view_walks(atlas: Atlas, walks: "Walks", num_followed: int = 3) -> View:
         _film_strip(figure, walks, int(index), "ABCDEFGH"[number % 8], low, 0.078)
     off_at_first = float(walks.is_off_map[:, 0].mean())
     off_at_last = float(walks.is_off_map[:, -1].mean())
-    x_t_off = float(walks.x_t_is_off_map[:, 0].mean())
+    x_t_off, x_t_off_at_last = (float(walks.x_t_is_off_map[:, k].mean()) for k in (0, -1))
     said = (
-        f"{len(walks):,} walks of {len(walks.times)} steps: what they see, from the first step "
-        f"(orange) to the last (violet). No real picture looks like it in "
-        f"{100 * off_at_first:.0f} % of first and {100 * off_at_last:.0f} % of last steps (dotted)"
+        f"{len(walks):,} walks of {len(walks.times)} steps: what they see (x0_hat), from the first "
+        f"step (orange) to the last (violet); of those with a letter also where they stand (x_t, "
+        f"blue). Dotted is off the map, like no real picture, and drawn where its nearest lie: "
+        f"x0_hat in {100 * off_at_first:.0f} % of first and {100 * off_at_last:.0f} % of last "
+        f"steps, x_t in {100 * x_t_off:.0f} % and {100 * x_t_off_at_last:.0f} %"
     )
+    _key(axis)
     axis.set_title("Walks from noise to pictures", loc="left", fontsize=15, fontweight="bold")
     say(figure, said)
     travelled = np.linalg.norm(np.diff(walks.positions, axis=1), axis=2)
@@ -172,6 +186,20 @@ def _far_apart(points: NDArray[np.float32], num: int) -> list[int]:
         away = np.min([np.linalg.norm(points - points[i], axis=1) for i in chosen], axis=0)
         chosen.append(int(away.argmax()))
     return chosen[:num]
+
+
+def _key(axis: Axes) -> None:
+    """What the lines are, told in a corner."""
+    kinds = [
+        (TIMES(0.75), 2.6, "solid", "what it sees, x0_hat"),
+        (STANDS, 1.5, "solid", "where it stands, x_t"),
+        ("#444444", 1.5, (0, (DOT, GAP)), "dotted: off the map"),
+    ]
+    lines = [
+        Line2D([], [], color=colour, linewidth=width, linestyle=style, label=label)
+        for colour, width, style, label in kinds
+    ]
+    axis.legend(handles=lines, loc="lower right", frameon=False, fontsize=9, handlelength=3)
 
 
 def _film_strip(
