@@ -138,3 +138,36 @@ def test_dots_of_a_line_go_on_over_its_joints():
         rows.append(ink[ink.sum(axis=1).argmax()])
     assert rows[0].max() > 200
     assert np.abs(rows[0] - rows[1]).mean() < 0.1 * rows[0].mean()
+
+
+def off_by_hand(off):
+    """Dotted where either end is off: step by step, of each the walks in turn."""
+    return [bool(off[w, s] or off[w, s + 1]) for s in range(off.shape[1] - 1) for w in range(4)]
+
+
+def test_lines_of_all_walks_are_dotted_where_either_end_is_off_the_map():
+    atlas = plain_atlas()
+    walks = made_up_walks(atlas)
+    view = atlas.view_walks(walks, num_followed=1)
+    expected = off_by_hand(walks.is_off_map)
+    assert 0 < sum(expected) < len(expected)
+    assert are_dotted(drawn(view, "x0_hat")) == expected
+    assert are_hollow(drawn(view, "ends")) == walks.is_off_map[:, -1].tolist()
+    # The walk that is followed by the same rule.
+    followed = np.array(drawn(view, "x0_hat 0").get_segments())
+    path = np.concatenate([followed[:1, 0], followed[:, 1]])
+    index = int(np.abs(walks.positions - path).max(axis=(1, 2)).argmin())
+    own = [expected[index], expected[4 + index]]
+    assert are_dotted(drawn(view, "x0_hat 0")) == own
+
+
+def test_first_answers_that_look_like_no_picture_are_hollow_in_the_basins():
+    atlas = plain_atlas()
+    walks = made_up_walks(atlas)
+    view = atlas.view_basins(walks)
+    assert np.allclose(drawn(view, "first").get_offsets(), walks.positions[:, 0])
+    assert np.allclose(drawn(view, "last").get_offsets(), walks.positions[:, -1])
+    assert are_hollow(drawn(view, "first")) == [True, True, True, False]
+    assert are_hollow(drawn(view, "last")) == [False, False, True, False]
+    assert are_dotted(drawn(view, "from first to last")) == [True, True, True, False]
+    assert "75 % of first answers, 25 % of ends" in view.title

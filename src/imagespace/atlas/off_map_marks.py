@@ -27,13 +27,14 @@ def draw_dots(
     colours: Any,
     size: float,
     gid: str,
+    alpha: float = 1.0,
     **style: Any,
 ) -> PathCollection:
     """Dots at positions [N, 2], hollow where they are off the map [N].
 
     `colours` are one or N; `size` is the area in points squared; `gid` names the drawing in SVG.
     """
-    edges = np.broadcast_to(_rgba(colours), (len(positions), 4))
+    edges = np.broadcast_to(_rgba(colours), (len(positions), 4)) * [1, 1, 1, alpha]
     faces = np.where(off[:, None], 0.0, edges)
     dots = axis.scatter(
         positions[:, 0], positions[:, 1], s=size, facecolors=faces, edgecolors=edges, **style

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
-from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from imagespace.atlas.atlas import Atlas
@@ -50,38 +48,24 @@ def view_walks(atlas: Atlas, walks: "Walks", num_followed: int = 3) -> View:
     frame_map(axis, atlas)
     draw_land(axis, atlas)
     fraction = np.linspace(0, 1, len(walks.times))
-    segments = np.stack([walks.positions[:, :-1], walks.positions[:, 1:]], axis=2)
-    num, steps = segments.shape[:2]
-    flat = segments.reshape(-1, 2, 2)
-    when = np.tile((fraction[:-1] + fraction[1:]) / 2, num)
-    order = np.argsort(np.tile(np.arange(steps), num), kind="stable")  # the latest on top
-    alpha = float(np.clip(30 / num**0.75, 0.12, 0.6))
-    axis.add_collection(
-        LineCollection(
-            flat[order].tolist(), colors=TIMES(when[order]), linewidths=0.8, alpha=alpha, zorder=2
-        )
-    )
-    ends = walks.positions[:, -1]
-    axis.scatter(ends[:, 0], ends[:, 1], s=9, color=TIMES(1.0), linewidths=0, alpha=0.8, zorder=3)
+    when = TIMES((fraction[:-1] + fraction[1:]) / 2)
+    alpha = float(np.clip(30 / len(walks) ** 0.75, 0.12, 0.6))
+    paths, off = walks.positions, walks.is_off_map
+    draw_paths(axis, paths, off, when, 0.8, "x0_hat", alpha=alpha, zorder=2)
+    at_last = paths[:, -1], off[:, -1]
+    draw_dots(axis, *at_last, TIMES(1.0), 7, "ends", linewidths=0.6, alpha=0.8, zorder=3)
     stands = walks.x_t_positions[followed], walks.x_t_is_off_map[followed]
     draw_paths(axis, *stands, STANDS, 1.5, "x_t", capstyle="round", zorder=4)
     points = stands[0].reshape(-1, 2), stands[1].reshape(-1)
     draw_dots(axis, *points, STANDS, 12, "x_t dots", linewidths=0.9, zorder=4)
     for number, index in enumerate(followed):
-        path = walks.positions[index]
-        off = walks.is_off_map[index]
-        for j in range(len(path) - 1):
-            axis.plot(
-                *path[j : j + 2].T,
-                color=TIMES((fraction[j] + fraction[j + 1]) / 2),
-                linewidth=2.6,
-                linestyle=(0, (1.2, 1)) if off[j] else "solid",
-                zorder=5,
-                path_effects=[withStroke(linewidth=4.4, foreground="white")],
-            )
+        way = paths[index : index + 1], off[index : index + 1]
+        nowhere = np.zeros_like(way[1])
+        draw_paths(axis, way[0], nowhere, "white", 4.4, "halo", capstyle="round", zorder=5)
+        draw_paths(axis, *way, when, 2.6, f"x0_hat {number}", zorder=5)
         axis.text(
-            float(path[-1, 0]),
-            float(path[-1, 1]),
+            float(paths[index, -1, 0]),
+            float(paths[index, -1, 1]),
             "ABCDEFGH"[number % 8],
             fontsize=12,
             fontweight="bold",
@@ -124,7 +108,8 @@ def view_walks(atlas: Atlas, walks: "Walks", num_followed: int = 3) -> View:
 def view_basins(atlas: Atlas, walks: "Walks") -> View:
     """Each noise where it is first answered, coloured by the cluster in which its walk ends.
 
-    Beside it, how often walks end in each cluster and how many real pictures lie there.
+    Beside it, how often walks end in each cluster and how many real pictures lie there. Hollow is
+    off the map, as nearly all first answers are: a grey that looks like no real picture.
     """
     ends = atlas.clusters_at(walks.positions[:, -1])
     num = len(atlas.cluster_names)
@@ -137,14 +122,13 @@ def view_basins(atlas: Atlas, walks: "Walks") -> View:
     axis = figure.add_axes((0.015, 0.06, 0.56, 0.87))
     frame_map(axis, atlas)
     draw_land(axis, atlas)
-    first, last = walks.positions[:, 0], walks.positions[:, -1]
-    lines = np.stack([first, last], axis=1)
-    axis.add_collection(LineCollection(lines.tolist(), colors=colours, linewidths=0.5, alpha=0.3))
-    axis.scatter(
-        first[:, 0], first[:, 1], s=16, c=colours, linewidths=0.3, edgecolors="white", zorder=3
-    )
-    axis.scatter(
-        last[:, 0], last[:, 1], s=10, c=colours, marker="s", linewidths=0, alpha=0.6, zorder=3
+    both = walks.positions[:, [0, -1]], walks.is_off_map[:, [0, -1]]
+    each = to_rgba_array(colours)
+    draw_paths(axis, *both, each[:, None], 0.5, "from first to last", alpha=0.4, zorder=2)
+    (first, last), (first_off, last_off) = (each_end.swapaxes(0, 1) for each_end in both)
+    draw_dots(axis, first, first_off, each, 15, "first", linewidths=0.9, zorder=3)
+    draw_dots(
+        axis, last, last_off, each, 10, "last", marker="s", linewidths=0.7, alpha=0.6, zorder=3
     )
     axis.set_title(
         "Where each noise is first answered (dots), by where it ends (squares)",
@@ -167,7 +151,9 @@ def view_basins(atlas: Atlas, walks: "Walks") -> View:
     said = (
         f"{len(walks):,} noises and the clusters in which their walks end: "
         f"{len(set(ends.tolist()))} of {num} clusters are reached; total variation from the real "
-        f"pictures' shares {distance:.2f}"
+        f"pictures' shares {distance:.2f}. Hollow (dotted) is off the map, drawn where the nearest "
+        f"pictures lie: {100 * first_off.mean():.0f} % of first answers, "
+        f"{100 * last_off.mean():.0f} % of ends"
     )
     say(figure, said)
     numbers = {
@@ -175,6 +161,8 @@ def view_basins(atlas: Atlas, walks: "Walks") -> View:
         "share_of_walks": walked.tolist(),
         "share_of_pictures": real.tolist(),
         "total_variation": distance,
+        "off_map_at_first": float(first_off.mean()),
+        "off_map_at_last": float(last_off.mean()),
     }
     return View(said, figure, numbers)
 
