@@ -222,6 +222,7 @@ def test_a_stamp_changes_with_any_file_and_not_with_the_cache(tmp_path):
         (["map", "--out", "file"], "is not a folder"),
         (["map", "--out", "file/deep"], "cannot be written"),
         (["map", "--walks", "0", "--prompt", "fish"], "no walk is there"),
+        (["map", "--walks", "0", "--film"], "no walk is there to show"),
         # What only the pictures or the model can tell is told before the map is made.
         (["map", "--data", "enough", "--colour", "kind"], "the pictures carry no labels"),
         (["map", "--data", "enough", "--prompt", "x" * 300], "x" * 300),
@@ -268,7 +269,7 @@ def test_reading_an_atlas_needs_neither_torch_nor_umap(tmp_path):
         ("sprites", lambda whole: whole[:100]),
         ("walks.npz", lambda whole: whole[:-200]),
         ("walks.npz", lambda whole: b""),
-        ("walks.webp", lambda whole: b""),
+        ("walk-sprites", lambda whole: b""),
     ],
 )
 def test_a_damaged_file_is_told_with_its_remedy(tmp_path, name, damage):

@@ -6,10 +6,14 @@ import io
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
+from PIL import Image
 from plain_atlas import plain_atlas, walks_of
 
+from imagespace.atlas.frames import Frames
+from imagespace.atlas.map_views import blank_map
 from imagespace.atlas.map_walks import load_walks, walk_on_map
 from imagespace.atlas.neighbours import nearest
+from imagespace.atlas.off_map_marks import draw_paths
 from imagespace.atlas.projection import fit_projection
 from imagespace.atlas.space import describe_grid, fit_space
 from imagespace.atlas.walk_views import STANDS
@@ -118,11 +122,6 @@ def test_the_path_of_x_t_is_drawn_for_the_walks_that_are_followed():
 
 def test_dots_of_a_line_go_on_over_its_joints():
     """A straight path in many short steps has the dots of the same path in one step."""
-    from PIL import Image
-
-    from imagespace.atlas.map_views import blank_map
-    from imagespace.atlas.off_map_marks import draw_paths
-
     atlas = plain_atlas()
     ends = np.array([[-1.2, -0.4], [1.3, -0.4]], np.float32)
     rows = []
@@ -171,3 +170,48 @@ def test_first_answers_that_look_like_no_picture_are_hollow_in_the_basins():
     assert are_hollow(drawn(view, "last")) == [False, False, True, False]
     assert are_dotted(drawn(view, "from first to last")) == [True, True, True, False]
     assert "75 % of first answers, 25 % of ends" in view.title
+
+
+def ink_at(image, atlas, place):
+    """The darkest red, green and blue about a place of the map, on a frame of its film."""
+    left, right, bottom, top = atlas.density.extent
+    # blank_map: the map fills 0.92 of the height and is centred in 0.96 of the width.
+    side = 0.92 * image.height
+    x = image.width / 2 + (place[0] - (left + right) / 2) / (right - left) * side
+    y = image.height * 0.04 + (top - place[1]) / (top - bottom) * side
+    seen = np.asarray(image, int)
+    return seen[round(y) - 2 : round(y) + 3, round(x) - 2 : round(x) + 3].reshape(-1, 3).min(axis=0)
+
+
+@pytest.mark.parametrize("name", ["view_walks", "view_basins"])
+def test_films_of_walks_have_a_frame_a_step_with_each_walk_where_it_is(name, tmp_path):
+    atlas = plain_atlas()
+    walks = made_up_walks(atlas)
+    walks = dataclasses.replace(
+        walks, positions=walks.positions.clip(-1.5, 1.5), ratio=walks.ratio * 0
+    )
+    view = getattr(atlas, name)(walks)
+    with Image.open(view.save(tmp_path / "film.webp")) as film:
+        assert film.n_frames == len(walks.times) == 3
+        for step in range(3):
+            film.seek(step)
+            image = film.convert("RGB")
+            for walk in range(4):
+                assert ink_at(image, atlas, walks.positions[walk, step]).min() < 170, (step, walk)
+
+
+def test_frames_are_drawn_when_they_are_asked_for():
+    asked = []
+
+    def draw(number):
+        asked.append(number)
+        return Image.new("L", (2, 2), number)
+
+    frames = Frames(3, draw)
+    assert len(frames) == 3
+    assert bool(frames)
+    assert asked == []
+    assert frames[-1].getpixel((0, 0)) == 2
+    assert [one.getpixel((0, 0)) for one in frames[1:]] == [1, 2]
+    assert [one.getpixel((0, 0)) for one in frames] == [0, 1, 2]
+    assert asked == [2, 1, 2, 0, 1, 2]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from imagespace.pictures.folder import PictureSet
     from imagespace.pipeline import Model
 
-WALKS_FILE, WALK_SPRITES_FILE = "walks.npz", "walks.webp"
+WALKS_FILE, WALK_SPRITES_FILE = "walks.npz", "walk-sprites"
 NUM_STEPS = 25
 MOST_SEEN = 200  # walks whose thumbnails are kept: more could not be looked at
 

@@ -34,7 +34,7 @@ def draw_dots(
 
     `colours` are one or N; `size` is the area in points squared; `gid` names the drawing in SVG.
     """
-    edges = np.broadcast_to(_rgba(colours), (len(positions), 4)) * [1, 1, 1, alpha]
+    edges: Any = np.broadcast_to(_rgba(colours), (len(positions), 4)) * [1, 1, 1, alpha]
     faces = np.where(off[:, None], 0.0, edges)
     dots = axis.scatter(
         positions[:, 0], positions[:, 1], s=size, facecolors=faces, edgecolors=edges, **style
