@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.colors import to_rgba_array
 from numpy.typing import NDArray
 
 DOT, GAP = 1.2, 1.6  # of a dotted line, in widths of it
@@ -66,7 +67,7 @@ def draw_paths(
     lengths = np.linalg.norm(np.diff(in_points, axis=1), axis=2)
     before = (np.cumsum(lengths, axis=1) - lengths) / width
     dotted = are_segments_off(off)
-    kinds = [
+    kinds: list[Any] = [
         (float(before[walk, step] % (DOT + GAP)), (DOT, GAP)) if dotted[walk, step] else "solid"
         for step in range(steps)
         for walk in range(num)
@@ -86,8 +87,6 @@ def draw_paths(
 
 def _rgba(colours: Any) -> NDArray[np.float64]:
     """One colour [4], or colours as arrays [..., 4] that are given as such."""
-    from matplotlib.colors import to_rgba_array
-
     if isinstance(colours, np.ndarray):
         return colours
     found: NDArray[np.float64] = to_rgba_array(colours)
