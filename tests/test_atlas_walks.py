@@ -9,15 +9,22 @@ from matplotlib.colors import to_rgba
 from PIL import Image
 from plain_atlas import plain_atlas, walks_of
 
+import imagespace
 from imagespace.atlas.frames import Frames
 from imagespace.atlas.map_views import blank_map
 from imagespace.atlas.map_walks import load_walks, walk_on_map
 from imagespace.atlas.neighbours import nearest
 from imagespace.atlas.off_map_marks import draw_paths
 from imagespace.atlas.projection import fit_projection
+from imagespace.atlas.replay import view_replay
 from imagespace.atlas.space import describe_grid, fit_space
 from imagespace.atlas.walk_views import STANDS
+from imagespace.evaluation.curves import replay
+from imagespace.evaluation.subject import Subject
 from imagespace.pictures.folder import read_folder
+from imagespace.text.vectors import load_text_encoder
+from imagespace.training.loop import train
+from imagespace.training.picture_data import PictureData
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +146,41 @@ def test_dots_of_a_line_go_on_over_its_joints():
     assert np.abs(rows[0] - rows[1]).mean() < 0.1 * rows[0].mean()
 
 
+@pytest.fixture(scope="module")
+def trained(shapes_folder, tiny_run, tmp_path_factory):
+    """A real run folder, which kept its weights at three evaluations."""
+    encoder = load_text_encoder()
+    model = tiny_run.model.model_copy(update={"text_fingerprint": encoder.fingerprint})
+    config = tiny_run.model_copy(update={"model": model})
+    data = PictureData(config, read_folder(shapes_folder, 16, 1), encoder)
+    run = tmp_path_factory.mktemp("replay") / "run"
+    for _ in train(config, data, run):
+        pass
+    return imagespace.load(run)
+
+
+def test_a_replay_has_every_kept_state_from_step_0_on_where_its_pictures_lie(shapes, trained):
+    atlas, pictures, space = shapes
+    view = view_replay(atlas, trained, pictures, space, num=4)
+    states = list(replay(trained))
+    assert view.numbers["pictures_seen"] == [seen for seen, _ in states] == [0, 80, 160]
+    assert len(view.frames) == 3
+    lines = np.array(drawn(view, "paths").get_segments()).reshape(2, 4, 2, 2)
+    paths = np.concatenate([lines[0, :, :1], lines[:, :, 1].swapaxes(0, 1)], axis=1)
+    # A network that has learnt nothing answers zero everywhere: every walk ends in the one grey.
+    grey = np.full((4, 16, 16, 1), 128, np.uint8)
+    assert np.allclose(paths[:, 0], atlas.projection(space.coordinates(grey)).positions, atol=1e-3)
+    for number, (_, model) in enumerate(states):
+        subject = Subject(model, pictures, 4, 0)
+        where = atlas.projection(space.coordinates(subject.draw(subject.settings())))
+        assert np.allclose(paths[:, number], where.positions, atol=1e-4)
+        assert view.numbers["off_map"][number] == pytest.approx(where.is_off_map.mean())
+        for place in where.positions:
+            assert ink_at(view.frames[number], atlas, place, reach=5).min() < 170
+    assert np.abs(paths[:, 2] - paths[:, 0]).max() > 0.1
+    assert np.allclose(drawn(view, "ends").get_offsets(), paths[:, 2])
+
+
 def off_by_hand(off):
     """Dotted where either end is off: step by step, of each the walks in turn."""
     return [bool(off[w, s] or off[w, s + 1]) for s in range(off.shape[1] - 1) for w in range(4)]
@@ -172,7 +214,7 @@ def test_first_answers_that_look_like_no_picture_are_hollow_in_the_basins():
     assert "75 % of first answers, 25 % of ends" in view.title
 
 
-def ink_at(image, atlas, place):
+def ink_at(image, atlas, place, reach=2):
     """The darkest red, green and blue about a place of the map, on a frame of its film."""
     left, right, bottom, top = atlas.density.extent
     # blank_map: the map fills 0.92 of the height and is centred in 0.96 of the width.
@@ -180,7 +222,8 @@ def ink_at(image, atlas, place):
     x = image.width / 2 + (place[0] - (left + right) / 2) / (right - left) * side
     y = image.height * 0.04 + (top - place[1]) / (top - bottom) * side
     seen = np.asarray(image, int)
-    return seen[round(y) - 2 : round(y) + 3, round(x) - 2 : round(x) + 3].reshape(-1, 3).min(axis=0)
+    rows, columns = (slice(max(0, round(v) - reach), round(v) + reach + 1) for v in (y, x))
+    return seen[rows, columns].reshape(-1, 3).min(axis=0)
 
 
 @pytest.mark.parametrize("name", ["view_walks", "view_basins"])
