@@ -12,7 +12,7 @@ from PIL import Image
 from imagespace.atlas.basins import basins, basins_view
 from imagespace.atlas.commitment import commitment_view, fork, switch
 from imagespace.atlas.data_cloud import data_cloud
-from imagespace.atlas.ends import Course, course_of, ends
+from imagespace.atlas.ends import Course, course_of, ends, no_noise, walk_places
 from imagespace.atlas.forward import cloud_at, forward_view
 from imagespace.atlas.hill import hill_of, hill_view
 from imagespace.atlas.plane import Plane
@@ -21,7 +21,7 @@ from imagespace.atlas.reading import NearestReading
 from imagespace.atlas.river import river, river_view
 from imagespace.atlas.slice import slice_at, slice_view
 from imagespace.diffusion.exact import ExactGaussian, ExactMixture, ExactPictures
-from imagespace.diffusion.samplers import DDIM, DDPM, DPMSolverPP2M, Euler
+from imagespace.diffusion.samplers import DDIM, DDPM, DPMSolverPP2M, Euler, Heun, walk
 from imagespace.diffusion.schedule import Cosine, DDPMLinear, RectifiedFlow
 from imagespace.diffusion.spacing import step_times
 from imagespace.randomness import picture_noise
@@ -236,6 +236,22 @@ def test_a_changed_prompt_wins_at_the_first_step_and_not_after_the_last():
     assert (kinds[-1] == 0).all()
     whole = ends(second, draw(10, 1, 4, 4), course(6))
     assert torch.equal(found.ends[0], whole)
+
+
+def test_places_of_a_walk_are_those_of_its_steps():
+    """x_t of one Gaussian by the flow is x_1 scaled: sqrt(alpha^2 s^2 + sigma^2) x_1 at mean 0."""
+    denoiser, x_1, times = (
+        ExactGaussian(FLOW, torch.zeros(2), 0.5),
+        draw(7, 2),
+        [1.0, 0.6, 0.3, 0.1],
+    )
+    steps = list(walk(denoiser, x_1, times, Heun(), no_noise))
+    places = walk_places(denoiser, x_1, times, Heun())
+    assert torch.equal(places[:-1], torch.stack([step.x_t for step in steps]))
+    fine = torch.linspace(1, 0.1, 61).tolist()
+    for t, x_t in zip(fine, walk_places(denoiser, x_1, fine, Heun()), strict=True):
+        scale = math.sqrt((0.5 * (1 - t)) ** 2 + t**2)
+        assert torch.allclose(x_t, scale * x_1, atol=2e-3)
 
 
 def test_the_river_carries_the_quantiles_of_a_gaussian():

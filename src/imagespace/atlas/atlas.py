@@ -109,7 +109,10 @@ class Atlas:
         return view_walks(self, walks, num_followed)
 
     def view_basins(self, walks: "Walks") -> "View":
-        """Where noises are first answered, coloured by the cluster in which they end."""
+        """Where noises are first answered, coloured by the map's cluster in which they end.
+
+        On the map, where places are projected; `basins_view` draws a slice through noise itself.
+        """
         from imagespace.atlas.walk_views import view_basins
 
         return view_basins(self, walks)
