@@ -121,7 +121,7 @@ def _draw_field(axis: Axes, one: PointField) -> None:
     at = one.axis[every // 2 :: every].numpy()
     arrows = one.direction[every // 2 :: every, every // 2 :: every].numpy()
     length = np.linalg.norm(arrows, axis=-1)
-    # The longest spans one and a half cells; short ones stay short.
+    # All but the longest twentieth span up to 1.4 cells; short ones stay short.
     scale = (float(np.quantile(length, 0.95)) or 1.0) / (1.4 * float(at[1] - at[0]))
     axis.quiver(
         at,

@@ -198,7 +198,7 @@ def draw_arrows(axis: Axes, one: Slice, num: int = NUM_ARROWS) -> None:
     u, v = one.u[::every].numpy(), one.v[::every].numpy()
     arrows = one.direction[::every, ::every].numpy()
     lengths = np.linalg.norm(arrows, axis=-1)
-    # The longest arrow spans 1.6 cells of the grid.
+    # All but the longest fiftieth span up to 1.6 cells of the grid.
     cell = float(u[1] - u[0])
     scale = (float(np.quantile(lengths, 0.98)) or 1.0) / (1.6 * cell)
     axis.quiver(

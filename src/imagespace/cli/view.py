@@ -37,7 +37,7 @@ PICTURES = Annotated[
 ]
 DATA = Annotated[Path | None, typer.Option(help="A picture folder to take --pictures from.")]
 PROMPT = Annotated[str, typer.Option(help="Under this prompt; none by default.")]
-AT = Annotated[float, typer.Option(help="Time: above 0 (clean) to 1 (noise).")]
+AT = Annotated[float, typer.Option(help="Time: above 0 (clean) and below 1 (noise).")]
 SEED = Annotated[int, typer.Option(help="Of the noise.")]
 GUIDANCE = Annotated[float, typer.Option(help="Pull of the prompt; 1 is off.")]
 
