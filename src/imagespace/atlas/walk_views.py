@@ -61,7 +61,7 @@ def view_walks(atlas: Atlas, walks: "Walks", num_followed: int = 3) -> View:
     at_last = paths[:, -1], off[:, -1]
     draw_dots(axis, *at_last, TIMES(1.0), 7, "ends", linewidths=0.6, alpha=0.8, zorder=3)
     stands = walks.x_t_positions[followed], walks.x_t_is_off_map[followed]
-    draw_paths(axis, *stands, STANDS, 1.5, "x_t", capstyle="round", zorder=4)
+    draw_paths(axis, *stands, STANDS, 1.5, "x_t", zorder=4)
     points = stands[0].reshape(-1, 2), stands[1].reshape(-1)
     draw_dots(axis, *points, STANDS, 12, "x_t dots", linewidths=0.9, zorder=4)
     if followed:
