@@ -371,6 +371,14 @@ def test_the_command_keeps_its_atlas_and_refuses_others(tmp_path, shapes_folder,
     again = run(*words, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    # Films of the walks are made when they are asked for, of what is kept.
+    assert not {"walks.webp", "basins.webp"} & set(before)
+    filmed = run(*words, "--film", cwd=tmp_path)
+    assert filmed.returncode == 0, filmed.stderr
+    for name in ("walks.webp", "basins.webp"):
+        with Image.open(folder / name) as film:
+            assert film.n_frames == 4
+        (folder / name).unlink()
     for more in (["--seed", "1"], ["--num", "60"], ["--space", "feature"]):
         refused = run(*words, *more, cwd=tmp_path)
         assert refused.returncode == 2

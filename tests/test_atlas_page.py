@@ -1,5 +1,6 @@
 """The interactive map, in a real browser: what it holds, finds, shows and plays."""
 
+import dataclasses
 import io
 from html.parser import HTMLParser
 from pathlib import Path
@@ -450,6 +451,14 @@ def test_arrays_that_disagree_are_refused(tmp_path):
     ):
         with pytest.raises(UserError, match=said):
             PageData(**{**fields, **change})
+    walks = page_data().walks
+    for name, wrong in (
+        ("x_t_positions", STANDING[:, :-1]),
+        ("x_t_positions", STANDING * np.inf),
+        ("is_x_t_off_map", walks.is_off_map[:1]),
+    ):
+        with pytest.raises(UserError, match=name):
+            dataclasses.replace(walks, **{name: wrong})
 
 
 def test_a_sheet_too_large_for_a_browser_is_refused_and_nothing_overwritten(tmp_path):
