@@ -134,8 +134,10 @@ def portraits(browser: Chromium, folder: Path, name: str) -> None:
         "walk": "(atlas.escape(), atlas.escape(), atlas.goHome(), atlas.setPanel('walks', true),"
         f" {LONGEST}, atlas.walksPanel.select.value = String(atlas.walks.chosen),"
         " atlas.showWalk(), atlas.walks.seek(17), atlas.walksPanel.tell())",
-        "walks": "(atlas.walksPanel.select.value = '-1', atlas.walks.choose(-1), atlas.goHome(),"
-        " atlas.walks.seek(19), atlas.walksPanel.tell())",
+        "standing": "atlas.toggleStanding()",
+        "all-standing": "(atlas.walksPanel.select.value = '-1', atlas.walks.choose(-1),"
+        " atlas.goHome(), atlas.walks.seek(19), atlas.walksPanel.tell())",
+        "walks": "(atlas.toggleStanding(), atlas.walksPanel.tell())",
         "belief": "(atlas.setPanel('walks', false), atlas.setPanel('belief', true))",
     }
     for view, action in views.items():
