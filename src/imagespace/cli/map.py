@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from imagespace.pipeline import Model
 
 MOST_MAPPED = 100_000
+OF_WALKS = ("walks.png", "walks.webp", "basins.png", "basins.webp", "index.html")
+"""What is drawn from walks. Older versions kept the walks' thumbnails as walks.webp."""
 
 
 def map_pictures(
@@ -47,6 +49,9 @@ def map_pictures(
     colour: Annotated[
         str | None, typer.Option(help="Label that colours the map; else the one of fewest kinds.")
     ] = None,
+    film: Annotated[
+        bool, typer.Option("--film", help="Also write walks.webp and basins.webp, which move.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Make anew, in place of any atlas there.")
     ] = False,
@@ -68,6 +73,8 @@ def map_pictures(
         check_walks(walks, steps)
     elif prompt:
         raise UserError("--prompt", "no walk is there to follow it", "Leave out --walks 0")
+    elif film:
+        raise UserError("--film", "no walk is there to show", "Leave out --walks 0")
     work = _Work(model, data)
     folder = out or _folder_of(model)
     check_out_folder(folder)
@@ -88,11 +95,23 @@ def map_pictures(
         if not path.is_file() or (name == "map" and colour is not None):
             shown = view()
             shown.save(path)
-            if shown.frames:
+            if name == "replay":
                 print(shown.save(path.with_suffix(".webp")))
             print(shown.title)
         print(path)
+    if film:
+        _write_films(folder, {name: views[name] for name in ("walks", "basins")})
     _write_page(folder, atlas, found)
+
+
+def _write_films(folder: Path, views: "dict[str, Callable[[], View]]") -> None:
+    """The films of these views that are not kept."""
+    for name, view in views.items():
+        path = folder / f"{name}.webp"
+        if not path.is_file():
+            with stage(f"filming the {name}"):
+                view().save(path)
+        print(path)
 
 
 def _write_page(folder: Path, atlas: "Atlas", walks: "Walks | None") -> None:
@@ -204,7 +223,7 @@ def _atlas(
             check_label(kept.labels, colour)
         return kept
     if not overwrite and folder.is_dir() and any(folder.iterdir()):
-        ours = {"atlas.npz", "sprites", "walks.npz", "walks.webp"}
+        ours = {"atlas.npz", "sprites", "walks.npz", "walk-sprites", "walks.webp"}
         foreign = sorted({path.name for path in folder.iterdir()} - ours)
         if foreign:
             raise UserError(
@@ -233,7 +252,7 @@ def _atlas(
         data=str(work.folder.resolve()),
         data_stamp=work.stamp(str(work.folder)),
     )
-    _forget(folder, "map.png", "walks.png", "basins.png", "replay.png", "replay.webp", "index.html")
+    _forget(folder, "map.png", "replay.png", "replay.webp", *OF_WALKS)
     atlas.save(folder)
     print(f"{folder}: a map of {len(atlas):,} pictures ({time.perf_counter() - started:.0f} s)")
     return atlas
@@ -290,7 +309,7 @@ def _walks(
         found = walk_on_map(
             atlas, work.model, work.pictures, space, num, steps, seed, prompts, progress
         )
-    _forget(folder, "walks.png", "basins.png", "index.html")
+    _forget(folder, *OF_WALKS)
     found.save(folder)
     return found
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imagespace.cli.chosen_pictures import chosen_pictures
+from imagespace.cli.chosen_pictures import chosen_pictures, some_pictures
 from imagespace.cli.extras import check_extra
 from imagespace.cli.output import check_out_file, free_name, plain_warnings
 from imagespace.cli.progress import progress_bar
@@ -37,12 +37,13 @@ PICTURES = Annotated[
 ]
 DATA = Annotated[Path | None, typer.Option(help="A picture folder to take --pictures from.")]
 PROMPT = Annotated[str, typer.Option(help="Under this prompt; none by default.")]
-AT = Annotated[float, typer.Option(help="Time: above 0 (clean) to 1 (noise).")]
+AT = Annotated[float, typer.Option(help="Time: above 0 (clean) and below 1 (noise).")]
 SEED = Annotated[int, typer.Option(help="Of the noise.")]
 GUIDANCE = Annotated[float, typer.Option(help="Pull of the prompt; 1 is off.")]
 
 PAGE_SUFFIX = ".html"
 THREE = ("fish", "tree", "horse")
+NUM_OF_SET = 400  # pictures that stand for a whole set
 FILM_TIMES = (0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4, 0.35, 0.3)
 
 
@@ -180,7 +181,10 @@ app.command("hill")(
 def forward(
     model: MODEL = "glyphs",
     pictures: PICTURES = THREE,
-    data: DATA = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="A picture folder to take --pictures from; its own cloud is drawn too."),
+    ] = None,
     seed: SEED = 0,
     out: OUT = None,
     numbers: NUMBERS = None,
@@ -193,9 +197,9 @@ def forward(
 
     loaded = _model_of_pictures(model)
     x, names = chosen_pictures(loaded, pictures, data, seed)
-    view = forward_view(
-        loaded.schedule, loaded.encode(x), names, seed, _is_film(target), showing_of(loaded)
-    )
+    whole = None if data is None else loaded.encode(some_pictures(loaded, data, NUM_OF_SET, seed))
+    film, showing = _is_film(target), showing_of(loaded)
+    view = forward_view(loaded.schedule, loaded.encode(x), names, seed, film, showing, whole)
     _finish(view, target, numbers)
 
 
