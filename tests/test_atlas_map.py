@@ -347,6 +347,56 @@ def test_walks_of_another_layout_of_the_same_pictures_are_not_used_again(tmp_pat
     assert load_walks(tmp_path, about_walks(atlas, 4, 3, 0, ["fish"])) is not None
 
 
+@pytest.fixture
+def keep_space(shapes_folder, tmp_path, monkeypatch):
+    """Keeps an image-text space of random weights as the one learnt from the shapes."""
+    import torch
+
+    from imagespace.evaluation import space_training
+    from imagespace.evaluation.image_text_space import ImageTextNetwork, ImageTextSpace, save_space
+    from imagespace.pictures.folder import read_folder
+    from imagespace.text.vectors import load_text_encoder
+
+    pictures, encoder = read_folder(shapes_folder, 16, 1), load_text_encoder()
+    monkeypatch.setattr(space_training, "CACHE", tmp_path)
+
+    def keep(seed: int):
+        torch.manual_seed(seed)
+        network = ImageTextNetwork(1, encoder.width)
+        path = tmp_path / f"{pictures.key}-{encoder.fingerprint}.safetensors"
+        save_space(path, ImageTextSpace(network, encoder, 1, pictures.key, ""))
+        return path
+
+    return pictures, keep
+
+
+def test_an_atlas_is_not_read_with_features_that_were_learnt_anew(keep_space):
+    from imagespace.atlas.building import space_of_atlas
+    from imagespace.atlas.features import features_of
+
+    pictures, keep = keep_space
+    keep(0)
+    name, extract = features_of(pictures)
+    about = {"data_key": pictures.key, "space": "feature", "features": name, "explained": 1.0}
+    atlas = dataclasses.replace(
+        plain_atlas(),
+        about=plain_atlas().about | about,
+        basis={
+            "centre": np.zeros(768, np.float32),
+            "components": np.eye(50, 768, dtype=np.float32),
+            "feature_centre": np.zeros(768, np.float32),
+            "feature_spread": np.ones(768, np.float32),
+        },
+    )
+    found = space_of_atlas(atlas, pictures).coordinates(pictures.pixels[:3])
+    of_features = extract(np.ascontiguousarray(pictures.pixels[:3]))[:, :50]
+    # A vector is divided by the root of its 768 values, so that a length is a root mean square.
+    assert np.allclose(found[:, :50], of_features / 768**0.5, atol=1e-4)
+    keep(1)
+    with pytest.raises(UserError, match=r"made from image-text-\w{16} .*--overwrite"):
+        space_of_atlas(atlas, pictures)
+
+
 def test_the_caption_of_the_map_tells_the_purity_of_the_label_that_colours_it():
     sides = ["left-right", "top-bottom", "other"] * 20
     atlas = plain_atlas(structure=sides, radical=["water", "fire"] * 30)

@@ -165,7 +165,8 @@ def chosen_rows(total: int, num: int, seed: int) -> NDArray[np.int64]:
 def space_of_atlas(atlas: Atlas, pictures: PictureSet, stage: Stage = silent) -> PictureSpace:
     """The space that an atlas was made in, to find the coordinates of new pictures.
 
-    `pictures` are its own: the features of the feature space depend on them. UserError: others.
+    `pictures` are its own. UserError: they are others, or the features that the atlas was made from
+    are gone: those of the feature space are kept outside it, and learnt again they differ.
     """
     if pictures.key != atlas.about["data_key"]:
         raise UserError(
@@ -178,7 +179,9 @@ def space_of_atlas(atlas: Atlas, pictures: PictureSet, stage: Stage = silent) ->
             name, extract = features_of(pictures, report)
         if name != atlas.about["features"]:
             raise UserError(
-                "the atlas", f"was made from {atlas.about['features']} features", "Make it again"
+                "the atlas",
+                f"was made from {atlas.about['features']} features, and here are {name} ones",
+                "Make it again: add --overwrite",
             )
         describe = describe_features(extract, basis["feature_centre"], basis["feature_spread"])
     return PictureSpace(

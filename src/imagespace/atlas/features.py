@@ -19,6 +19,7 @@ def features_of(
 ) -> tuple[str, Extract]:
     """The name of the features and what extracts them from pictures uint8 [N, H, W, C].
 
+    Equal names are equal features: a space that was learnt anew has other weights and another name.
     The image-text space of the evaluation, shipped with the glyphs and learnt once for other sets
     (docs/atlas.md has the comparison); random features where there are too few pictures for it.
     """
@@ -31,4 +32,4 @@ def features_of(
         space = space_of(pictures, load_text_encoder(), report)
     except UserError:
         return "random", RandomFeatures(pictures.pixels.shape[3])
-    return "image-text", space
+    return f"{space.name}-{space.fingerprint}", space
