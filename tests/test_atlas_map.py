@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -204,6 +205,26 @@ def test_a_stamp_changes_with_any_file_and_not_with_the_cache(tmp_path):
     (folder / "deep" / "b.png").write_bytes(b"two")
     assert stamp_of(folder) != before
     assert stamp_of(tmp_path / "gone") == ""
+
+
+def test_a_stamp_changes_with_a_file_behind_a_linked_folder(tmp_path):
+    """What is read as a picture of the set is stamped, wherever it lies."""
+    folder, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    (folder / "a.png").write_bytes(b"one")
+    (elsewhere / "b.png").write_bytes(b"two")
+    alone = stamp_of(folder)
+    (folder / "linked").symlink_to(elsewhere)
+    before = stamp_of(folder)
+    assert before != alone
+    (elsewhere / "b.png").write_bytes(b"three")
+    changed = stamp_of(folder)
+    assert changed != before
+    (elsewhere / os.fsdecode(b"c-\xff.png")).write_bytes(b"no UTF-8")
+    assert stamp_of(folder) != changed
+    (elsewhere / "back").symlink_to(folder)  # a ring is walked once
+    assert len(stamp_of(folder)) == 32
 
 
 @pytest.mark.parametrize(
