@@ -283,6 +283,7 @@ def test_forward_from_files_writes_the_figure_and_its_numbers(tmp_path):
         (["hill", "--out", "h.txt"], "figure or a film"),
         (["commitment", "--other", "tree"], "no --prompt"),
         (["points", "glyphs"], "draws pictures, not points"),
+        (["points", "run", "--steps", "1"], "from 2 to 1000"),
         (["forward", "--pictures", "a.png", "b.png", "c.png"], "no such picture"),
         (["commitment", "--steps", "0"], "1 to 1000"),
         (["commitment", "--out", "c.webp"], "does not move"),

@@ -278,7 +278,7 @@ def points(
 ) -> None:
     """The whole space of a model of points: density, field and paths, on a line or in the plane."""
     target = _target(out, "points", overwrite, numbers, also=(PAGE_SUFFIX,))
-    _check_steps(steps)
+    _check_steps(steps, fewest=2)
     if grid < 11:
         raise UserError(f"--grid {grid}", "must be at least 11", "Use 61")
     from imagespace.atlas.point_field import point_field_view
@@ -360,9 +360,10 @@ def _is_film(target: Path) -> bool:
     return target.suffix.lower() in FILM_SUFFIXES
 
 
-def _check_steps(steps: int) -> None:
-    if not 1 <= steps <= 1000:
-        raise UserError(f"--steps {steps}", "a walk has 1 to 1000 steps", "Use about 8")
+def _check_steps(steps: int, fewest: int = 1) -> None:
+    if not fewest <= steps <= 1000:
+        rule = f"must be from {fewest} to 1000"
+        raise UserError(f"--steps {steps}", rule, f"Use about {8 if fewest == 1 else 100}")
 
 
 def _model_of_pictures(name: str) -> "Model":
