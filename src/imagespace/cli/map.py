@@ -1,5 +1,6 @@
 """`imagespace map`: the real pictures as a map, and a model's walks on it."""
 
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -81,18 +82,30 @@ def map_pictures(
             "walks": lambda: atlas.view_walks(found),
             "basins": lambda: atlas.view_basins(found),
         }
-    if not is_shipped(model) and (Path(model) / "history").is_dir():
-        views["replay"] = lambda: _replay(work, atlas, seed)
     for name, view in views.items():
         path = folder / f"{name}.png"
         if not path.is_file() or (name == "map" and colour is not None):
-            shown = view()
-            shown.save(path)
-            if shown.frames:
-                print(shown.save(path.with_suffix(".webp")))
-            print(shown.title)
+            _draw(path, view)
         print(path)
     _write_page(folder, atlas, found)
+    # Last: weights of the run's history that cannot be read cost the replay and nothing else.
+    if not is_shipped(model) and any((Path(model) / "history").glob("images-*.safetensors")):
+        path = folder / "replay.png"
+        try:
+            if not path.is_file():
+                _draw(path, lambda: _replay(work, atlas, seed))
+            print(path)
+        except UserError as error:
+            print(f"imagespace: warning: the replay is left out: {error}", file=sys.stderr)
+
+
+def _draw(path: Path, view: Callable[[], "View"]) -> None:
+    """Writes a view's figure, and its film beside it."""
+    shown = view()
+    if shown.frames:
+        print(shown.save(path.with_suffix(".webp")))
+    shown.save(path)
+    print(shown.title)
 
 
 def _write_page(folder: Path, atlas: "Atlas", walks: "Walks | None") -> None:

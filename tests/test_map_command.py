@@ -1,0 +1,80 @@
+"""`imagespace map` on real files: what it keeps, draws anew, refuses, and writes nonetheless."""
+
+import sys
+from importlib.util import find_spec
+
+import pytest
+from PIL import Image
+
+from imagespace.checkpoints import save_model
+from imagespace.cli import main
+from imagespace.text.vectors import load_text_encoder
+
+pytestmark = pytest.mark.skipif(find_spec("umap") is None, reason="needs the extra `atlas`")
+
+
+@pytest.fixture(autouse=True)
+def quick_layout(monkeypatch):
+    """The first two coordinates in place of UMAP, which compiles for half a minute."""
+    for module in ("building", "refit"):
+        monkeypatch.setattr(
+            f"imagespace.atlas.{module}.lay_out", lambda x, *_, **__: x[:, :2].copy()
+        )
+    monkeypatch.setattr("imagespace.atlas.building.import_umap", lambda: None)
+
+
+@pytest.fixture
+def write_model(tiny_run, tiny_model):
+    """Writes a model file: the tiny model's weights, each moved by as much."""
+
+    def write(path, moved=0.0):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        weights = {n: w + moved for n, w in tiny_model.network.state_dict().items()}
+        fingerprint = load_text_encoder().fingerprint
+        save_model(
+            path, weights, tiny_run.model.model_copy(update={"text_fingerprint": fingerprint})
+        )
+
+    return write
+
+
+@pytest.fixture
+def map_run(tmp_path, shapes_folder, write_model, monkeypatch, capsys):
+    """Maps the run folder `run`; returns (exit code, stdout, stderr)."""
+    write_model(tmp_path / "run" / "model.safetensors")
+    monkeypatch.chdir(tmp_path)
+
+    def of(*words):
+        told = ["map", "run", "--data", str(shapes_folder), "--steps", "2", *words]
+        monkeypatch.setattr(sys, "argv", ["imagespace", *told])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main()
+        out, err = capsys.readouterr()
+        return left.value.code, out, err
+
+    return of
+
+
+def test_a_damaged_history_costs_the_replay_and_not_the_page(tmp_path, map_run, write_model):
+    history, atlas = tmp_path / "run" / "history", tmp_path / "run" / "atlas"
+    history.mkdir()
+    code, _, err = map_run("--walks", "0")
+    assert (code, err) == (0, "")  # a history without weights is no run's
+    assert not (atlas / "replay.png").exists()
+    (atlas / "index.html").unlink()
+    write_model(history / "images-0000000000.safetensors", 0.01)
+    (history / "images-0000000160.safetensors").write_bytes(b"torn")
+    code, _, err = map_run("--walks", "0")
+    assert code == 0
+    assert "the replay is left out" in err
+    assert "images-0000000160" in err
+    assert err.count("\n") == 1
+    assert (atlas / "index.html").is_file()
+    assert not (atlas / "replay.png").exists()
+    write_model(history / "images-0000000160.safetensors")
+    code, out, err = map_run("--walks", "0")
+    assert (code, err) == (0, "")
+    assert "from 0 pictures seen (orange) to 160 (violet)" in out
+    with Image.open(atlas / "replay.webp") as film:
+        assert film.n_frames == 2
