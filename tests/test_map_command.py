@@ -1,6 +1,7 @@
 """`imagespace map` on real files: what it keeps, draws anew, refuses, and writes nonetheless."""
 
 import sys
+import weakref
 from importlib.util import find_spec
 
 import pytest
@@ -78,3 +79,24 @@ def test_a_damaged_history_costs_the_replay_and_not_the_page(tmp_path, map_run, 
     assert "from 0 pictures seen (orange) to 160 (violet)" in out
     with Image.open(atlas / "replay.webp") as film:
         assert film.n_frames == 2
+
+
+def test_a_replay_holds_one_state_of_the_training_beside_the_next(
+    tmp_path, map_run, write_model, monkeypatch
+):
+    from imagespace.evaluation import curves
+
+    for number in range(5):
+        write_model(tmp_path / "run" / "history" / f"images-{number:010d}.safetensors")
+    alive, most, right = weakref.WeakSet(), [], curves.load
+
+    def load(file):
+        model = right(file)
+        alive.add(model)
+        most.append(len(alive))
+        return model
+
+    monkeypatch.setattr(curves, "load", load)
+    assert map_run("--walks", "0")[0] == 0
+    assert len(most) == 5
+    assert max(most) <= 2

@@ -14,7 +14,7 @@ from imagespace.atlas.canvas import frame, say
 from imagespace.atlas.latents import channels_last
 from imagespace.atlas.map_views import COLOURS, OTHER, TIMES, blank_map
 from imagespace.atlas.view import View
-from imagespace.evaluation.curves import replay
+from imagespace.evaluation.curves import history_files, replay
 from imagespace.evaluation.subject import Subject
 from imagespace.pipeline import LARGEST_BATCH, Model, PromptWarning
 
@@ -40,16 +40,17 @@ def view_replay(
     Colours are those of the clusters in which the last weights put them; a hollow dot is off the
     map. UserError: the model is no run folder, or its run kept no earlier weights.
     """
-    kept = list(replay(model))
+    num_kept = len(history_files(model.source))
     seen, positions, ratios = [], [], []
-    for number, (num_images, weights) in enumerate(kept):
+    # One state at a time: a run keeps hundreds, each the size of a model.
+    for number, (num_images, weights) in enumerate(replay(model)):
         subject = Subject(weights, pictures, num, seed)
         placed = atlas.projection(space.coordinates(_ends(subject, num, space.name)))
         seen.append(num_images)
         positions.append(placed.positions)
         ratios.append(placed.ratio)
         if progress is not None:
-            progress(number + 1, len(kept))
+            progress(number + 1, num_kept)
     paths, off = np.stack(positions, axis=1), np.stack(ratios, axis=1) > 1
     ends = atlas.clusters_at(paths[:, -1])
     common = np.argsort(-np.bincount(ends, minlength=len(atlas.cluster_names)), kind="stable")
