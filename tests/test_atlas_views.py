@@ -23,6 +23,7 @@ from imagespace.diffusion.exact import ExactGaussian, ExactMixture, ExactPicture
 from imagespace.diffusion.samplers import DDIM, DDPM, DPMSolverPP2M, Euler
 from imagespace.diffusion.schedule import Cosine, DDPMLinear, RectifiedFlow
 from imagespace.diffusion.spacing import step_times
+from imagespace.pipeline import LARGEST_BATCH
 from imagespace.randomness import picture_noise
 
 FLOW = RectifiedFlow()
@@ -186,6 +187,31 @@ def test_a_changed_prompt_wins_at_the_first_step_and_not_after_the_last():
     assert (kinds[-1] == 0).all()
     whole = ends(second, draw(10, 1, 4, 4), course(6))
     assert torch.equal(found.ends[0], whole)
+
+
+class Asked(ExactGaussian):
+    """Notes how many points it is asked about at once, and in which arithmetic."""
+
+    def __init__(self, *about):
+        super().__init__(*about)
+        self.sizes, self.fast = [], set()
+
+    def __call__(self, x_t, t):
+        self.sizes.append(len(x_t))
+        self.fast.add(torch.is_autocast_enabled("cpu"))
+        return super().__call__(x_t, t)
+
+
+def test_both_prompts_are_asked_in_batches_and_in_the_arithmetic_of_the_course():
+    light, dark = (Asked(FLOW, torch.full((1, 2, 2), mean), 0.1) for mean in (0.8, -0.8))
+    noises, times = draw(LARGEST_BATCH + 6, 1, 2, 2), step_times(4, FLOW)
+    found = switch(light, dark, noises, Course(times, DDIM, torch.bfloat16))
+    for denoiser in (light, dark):
+        assert set(denoiser.sizes) == {LARGEST_BATCH, 6}
+        assert denoiser.fast == {True}
+    # Each walk is its own: in a batch or alone, under one prompt to the end.
+    alone = ends(ExactGaussian(FLOW, torch.full((1, 2, 2), 0.8), 0.1), noises[-1:], course(4))
+    assert torch.allclose(found.ends[-1, -1:], alone, atol=0.02)  # bfloat16 has 8 bits
 
 
 def test_the_river_carries_the_quantiles_of_a_gaussian():
