@@ -45,7 +45,7 @@ def test_two_pictures_share_noise_space_by_the_hyperplane_between_them(sampler):
     denoiser, reading = ExactPictures(FLOW, two), NearestReading(two, ["a", "b"])
     noises = draw(3, 1, 3, 3, seed=2)
     found = basins(denoiser, noises, course(10, sampler), reading, num=17, walk_all=True)
-    x_1 = found.plane.grid_points(found.u, found.v)
+    (x_1,) = found.plane.grid_points(found.u, found.v, 17 * 17)
     side = ((x_1 * (b - a)).flatten(1).sum(dim=1) > 0).long().reshape(17, 17)
     assert found.kinds.tolist() == side.tolist()
     assert {0, 1} == set(found.kinds.ravel().tolist())
@@ -101,7 +101,8 @@ def test_heights_of_a_mixture_are_its_log_density():
     for num in (21, 41):
         one = slice_at(denoiser, means, 0.4, None, num)
         hill = hill_of(one)
-        truth = denoiser.log_density(one.plane.grid_points(one.u, one.v), torch.tensor(0.4))
+        (points,) = one.plane.grid_points(one.u, one.v, num * num)
+        truth = denoiser.log_density(points, torch.tensor(0.4))
         truth = truth.reshape(num, num).double().numpy()
         found = hill.heights - hill.heights.mean()
         errors.append(np.abs(found - (truth - truth.mean())).max())
@@ -187,6 +188,27 @@ def test_a_changed_prompt_wins_at_the_first_step_and_not_after_the_last():
     assert (kinds[-1] == 0).all()
     whole = ends(second, draw(10, 1, 4, 4), course(6))
     assert torch.equal(found.ends[0], whole)
+
+
+def test_points_of_a_grid_are_made_a_batch_at_a_time(monkeypatch):
+    """In double precision all points of a large grid need more memory than there is."""
+    sizes, right = [], Plane.points
+
+    def points(plane, u, v):
+        sizes.append(len(u))
+        return right(plane, u, v)
+
+    monkeypatch.setattr(Plane, "points", points)
+    three, num = draw(3, 1, 3, 3, seed=2), 17
+    denoiser = ExactPictures(FLOW, three)
+    told = []
+    slice_at(denoiser, three, 0.5, None, num, lambda *now: told.append(now))
+    reading = NearestReading(three, ["a", "b", "c"])
+    basins(denoiser, three, course(3), reading, num, walk_all=True)
+    assert max(sizes) == LARGEST_BATCH
+    assert sum(sizes) == 2 * num * num
+    assert told[-1] == (num * num, num * num)
+    assert len(told) == -(-num * num // LARGEST_BATCH)
 
 
 class Asked(ExactGaussian):
@@ -307,6 +329,11 @@ def test_forward_from_files_writes_the_figure_and_its_numbers(tmp_path):
         (["basins", "--seeds", "1", "1", "2"], "three different"),
         (["slice", "--at", "1"], "below 1"),
         (["hill", "--out", "h.txt"], "figure or a film"),
+        (["basins", "--grid", "261"], "from 5 to 257"),
+        (["slice", "--grid", "258"], "from 3 to 257"),
+        (["hill", "--grid", "2"], "from 3 to 257"),
+        (["points", "run", "--grid", "202"], "from 11 to 201"),
+        (["commitment", "--forks", "501"], "from 2 to 500 at 8 steps"),
         (["commitment", "--other", "tree"], "no --prompt"),
         (["points", "glyphs"], "draws pictures, not points"),
         (["points", "run", "--steps", "1"], "from 2 to 1000"),
