@@ -100,3 +100,24 @@ def test_a_replay_holds_one_state_of_the_training_beside_the_next(
     assert map_run("--walks", "0")[0] == 0
     assert len(most) == 5
     assert max(most) <= 2
+
+
+def test_a_page_of_other_walks_or_of_none_is_written_again(tmp_path, map_run):
+    """Also where an interruption left walks without the page that shows them."""
+    page = tmp_path / "run" / "atlas" / "index.html"
+    assert map_run("--walks", "2")[0] == 0
+    page.unlink()
+    assert map_run("--walks", "0")[0] == 0
+    assert b'id="data-walk-sprites"' not in page.read_bytes()
+    assert map_run("--walks", "2")[0] == 0
+    with_walks = page.read_bytes()
+    assert b'id="data-walk-sprites"' in with_walks
+    # Nobody asked for walks, and a page that has them is of the same map.
+    assert map_run("--walks", "0")[0] == 0
+    assert page.read_bytes() == with_walks
+    assert map_run("--walks", "2", "--prompt", "a disc")[0] == 0
+    assert page.read_bytes() != with_walks
+    page.write_bytes(b"torn by hand")
+    (page.parent / "drawn.json").write_bytes(b"[")
+    assert map_run("--walks", "2", "--prompt", "a disc")[0] == 0
+    assert b"torn" not in page.read_bytes()

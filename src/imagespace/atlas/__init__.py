@@ -2,7 +2,8 @@
 
 The map, in the order in which it is made: space, neighbours, layout, density, clusters,
 cluster_names, map_scores, projection, refit, off_map; building makes an `Atlas` of them. On it:
-map_walks and replay, drawn by map_views; page writes the page of page_data, atlas_page fills it.
+map_walks and replay, drawn by map_views; page writes the page of page_data, atlas_page fills it;
+drawn notes what each file shows.
 
 Exact views, one a file: basins, slice, hill, forward, commitment, river and point_field. They stand
 on plane (a slice), ends (where walks end), reading (what stands there) and showing (latents as

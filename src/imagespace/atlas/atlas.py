@@ -1,5 +1,6 @@
 """An atlas: the real pictures of a model laid out as a map, with all that is asked of the map."""
 
+import hashlib
 import io
 import json
 import os
@@ -64,6 +65,16 @@ class Atlas:
 
     def __len__(self) -> int:
         return len(self.positions)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Tells apart maps that would be drawn differently: where each picture lies, what is said.
+
+        Another version of UMAP makes another map of the same pictures and seed.
+        """
+        words = json.dumps([self.cluster_names, self.captions, self.labels, self.scores])
+        content = self.positions.tobytes() + words.encode()
+        return hashlib.blake2b(content, digest_size=16).hexdigest()
 
     @cached_property
     def projection(self) -> Projection:

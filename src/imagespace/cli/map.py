@@ -109,14 +109,21 @@ def _draw(path: Path, view: Callable[[], "View"]) -> None:
 
 
 def _write_page(folder: Path, atlas: "Atlas", walks: "Walks | None") -> None:
-    """The page that pans, zooms and plays, unless it is kept."""
-    from imagespace.atlas.atlas_page import PAGE_FILE, write_atlas_page
+    """The page that pans, zooms and plays, unless the one that is there shows the same.
 
-    path = folder / PAGE_FILE
-    if not path.is_file():
+    Without walks (`--walks 0`) a page of this atlas with walks shows more than was asked for.
+    """
+    from imagespace.atlas.atlas_page import PAGE_FILE, write_atlas_page
+    from imagespace.atlas.drawn import drawn_from, note_drawn
+
+    made_from = {"atlas": atlas.fingerprint, "walks": {} if walks is None else walks.about}
+    kept = drawn_from(folder, PAGE_FILE)
+    if kept.get("atlas") != atlas.fingerprint or (walks is not None and kept != made_from):
+        note_drawn(folder, PAGE_FILE, None)
         with stage("writing the page"):
             write_atlas_page(folder, atlas, walks)
-    print(path)
+        note_drawn(folder, PAGE_FILE, made_from)
+    print(folder / PAGE_FILE)
 
 
 class _Work:
@@ -217,7 +224,7 @@ def _atlas(
             check_label(kept.labels, colour)
         return kept
     if not overwrite and folder.is_dir() and any(folder.iterdir()):
-        ours = {"atlas.npz", "sprites", "walks.npz", "walks.webp"}
+        ours = {"atlas.npz", "sprites", "walks.npz", "walks.webp", "drawn.json"}
         foreign = sorted({path.name for path in folder.iterdir()} - ours)
         if foreign:
             raise UserError(
