@@ -1,5 +1,7 @@
 """`imagespace map` on real files: what it keeps, draws anew, refuses, and writes nonetheless."""
 
+import json
+import shutil
 import sys
 import weakref
 from importlib.util import find_spec
@@ -40,13 +42,24 @@ def write_model(tiny_run, tiny_model):
 
 
 @pytest.fixture
+def data(tmp_path, shapes_folder):
+    """The shapes in a folder of their own, with two labels: of two kinds and of four."""
+    folder = shutil.copytree(shapes_folder, tmp_path / "data")
+    lines = [json.loads(line) for line in (folder / "metadata.jsonl").read_text().splitlines()]
+    for number, line in enumerate(lines):
+        line |= {"side": ("left", "right")[number % 2], "corner": "abcd"[number % 4]}
+    (folder / "metadata.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+@pytest.fixture
 def map_run(tmp_path, shapes_folder, write_model, monkeypatch, capsys):
     """Maps the run folder `run`; returns (exit code, stdout, stderr)."""
     write_model(tmp_path / "run" / "model.safetensors")
     monkeypatch.chdir(tmp_path)
 
-    def of(*words):
-        told = ["map", "run", "--data", str(shapes_folder), "--steps", "2", *words]
+    def of(*words, data=shapes_folder):
+        told = ["map", "run", "--data", str(data), "--steps", "2", *words]
         monkeypatch.setattr(sys, "argv", ["imagespace", *told])
         capsys.readouterr()
         with pytest.raises(SystemExit) as left:
@@ -121,3 +134,18 @@ def test_a_page_of_other_walks_or_of_none_is_written_again(tmp_path, map_run):
     (page.parent / "drawn.json").write_bytes(b"[")
     assert map_run("--walks", "2", "--prompt", "a disc")[0] == 0
     assert b"torn" not in page.read_bytes()
+
+
+def test_a_map_in_another_colour_is_drawn_again_and_so_is_the_first(tmp_path, map_run, data):
+    """`--colour` holds for the command that names it, and for no later one."""
+    image = tmp_path / "run" / "atlas" / "map.png"
+    assert map_run("--walks", "0", data=data)[0] == 0
+    plain = image.read_bytes()
+    assert map_run("--walks", "0", "--colour", "corner", data=data)[0] == 0
+    coloured = image.read_bytes()
+    assert coloured != plain
+    written = image.stat().st_mtime_ns
+    assert map_run("--walks", "0", "--colour", "corner", data=data)[0] == 0
+    assert image.stat().st_mtime_ns == written
+    assert map_run("--walks", "0", data=data)[0] == 0
+    assert image.read_bytes() == plain

@@ -74,38 +74,40 @@ def map_pictures(
     check_out_folder(folder)
     atlas = _atlas(work, folder, space, num, seed, overwrite, prompt or [], colour)
     _print_scores(atlas)
-    views: dict[str, Callable[[], View]] = {"map": lambda: atlas.view_map(colour)}
+    shows: dict[str, Any] = {"atlas": atlas.fingerprint}
+    _draw(folder, "map", shows | {"colour": colour or ""}, lambda: atlas.view_map(colour))
     found = None
     if walks:
         found = _walks(work, atlas, folder, walks, steps, seed, prompt or [])
-        views |= {
-            "walks": lambda: atlas.view_walks(found),
-            "basins": lambda: atlas.view_basins(found),
-        }
-    for name, view in views.items():
-        path = folder / f"{name}.png"
-        if not path.is_file() or (name == "map" and colour is not None):
-            _draw(path, view)
-        print(path)
+        shows_walks = shows | {"walks": found.about}
+        _draw(folder, "walks", shows_walks, lambda: atlas.view_walks(found))
+        _draw(folder, "basins", shows_walks, lambda: atlas.view_basins(found))
     _write_page(folder, atlas, found)
     # Last: weights of the run's history that cannot be read cost the replay and nothing else.
-    if not is_shipped(model) and any((Path(model) / "history").glob("images-*.safetensors")):
-        path = folder / "replay.png"
+    if not is_shipped(model):
+        kept = sorted(path.name for path in (Path(model) / "history").glob("images-*.safetensors"))
         try:
-            if not path.is_file():
-                _draw(path, lambda: _replay(work, atlas, seed))
-            print(path)
+            if kept:
+                shows["history"] = kept
+                _draw(folder, "replay", shows, lambda: _replay(work, atlas, seed))
         except UserError as error:
             print(f"imagespace: warning: the replay is left out: {error}", file=sys.stderr)
 
 
-def _draw(path: Path, view: Callable[[], "View"]) -> None:
-    """Writes a view's figure, and its film beside it."""
-    shown = view()
-    if shown.frames:
-        print(shown.save(path.with_suffix(".webp")))
-    shown.save(path)
-    print(shown.title)
+def _draw(folder: Path, name: str, made_from: dict[str, Any], view: Callable[[], "View"]) -> None:
+    """Writes a view's figure, and its film before it, unless those that are there show the same."""
+    from imagespace.atlas.drawn import drawn_from, note_drawn
+
+    path = folder / f"{name}.png"
+    if drawn_from(folder, path.name) != made_from:
+        note_drawn(folder, path.name, None)
+        shown = view()
+        if shown.frames:
+            print(shown.save(path.with_suffix(".webp")))
+        shown.save(path)
+        note_drawn(folder, path.name, made_from)
+        print(shown.title)
+    print(path)
 
 
 def _write_page(folder: Path, atlas: "Atlas", walks: "Walks | None") -> None:
