@@ -418,6 +418,17 @@ def test_an_atlas_is_not_read_with_features_that_were_learnt_anew(keep_space):
         space_of_atlas(atlas, pictures)
 
 
+def test_random_features_serve_few_pictures_and_hide_no_damage(keep_space):
+    from imagespace.atlas.features import features_of
+
+    pictures, keep = keep_space
+    few = dataclasses.replace(pictures, splits=np.array(["train"] * 31 + ["validation"] * 49))
+    assert features_of(few)[0] == "random"
+    keep(0).write_bytes(b"torn")
+    with pytest.raises(UserError, match=r"is not a whole image-text space\. Delete it"):
+        features_of(pictures)
+
+
 def test_the_caption_of_the_map_tells_the_purity_of_the_label_that_colours_it():
     sides = ["left-right", "top-bottom", "other"] * 20
     atlas = plain_atlas(structure=sides, radical=["water", "fire"] * 30)
