@@ -178,6 +178,29 @@ def test_label_columns_are_kinds_and_not_names():
     assert found["kind"][:4] == ["a", "b", "a", ""]
 
 
+def test_small_sets_of_whole_numbers_are_labels_and_name_clusters_where_no_words_do():
+    rows = [
+        {"label": i % 3, "size": float(i % 2), "odd": bool(i % 2), "year": i, "share": i % 2 / 3}
+        for i in range(90)
+    ]
+    found = label_columns(rows)
+    assert list(found) == ["size", "label"]
+    assert found["label"][:4] == ["0", "1", "2", "0"]
+    assert found["size"][:2] == ["0", "1"]
+    # 65 kinds of number are a count; 65 kinds of word are still labels.
+    many = [{"n": i % 65, "w": f"w{i % 65}", "few": i % 64} for i in range(6500)]
+    assert list(label_columns(many)) == ["w", "few"]
+    cluster_of = np.arange(90) % 3
+    none = [""] * 90
+    assert name_clusters(cluster_of, none, {"label": found["label"]}) == [
+        "label 0",
+        "label 1",
+        "label 2",
+    ]
+    words = {"label": found["label"], "kind": [("sea", "land", "air")[i % 3] for i in range(90)]}
+    assert name_clusters(cluster_of, none, words) == ["sea", "land", "air"]
+
+
 def test_sprites_come_back_from_their_file(tmp_path):
     random = np.random.default_rng(7)
     grey = as_kept(shrink(random.integers(0, 256, (11, 48, 48, 1)).astype(np.uint8)))

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from imagespace.atlas.labels import are_numbers
+
 PRIOR_WEIGHT = 0.1  # of a word's own count in all captions
 LEAST_Z = 2.0
 LEAST_SHARE = 0.04  # of a cluster's pictures that carry a word that names it
@@ -55,11 +57,15 @@ def name_clusters(
     """A name for each cluster: its labels, then the caption words that tell it; all different.
 
     A label of most of a cluster's pictures, and of fewer elsewhere, names it; of labels with many
-    kinds, else the two most telling by log-odds. A cluster without any such label or word is
-    called by its number.
+    kinds, else the two most telling by log-odds. Labels that are numbers serve where no other do,
+    with the name of their column. A cluster without any such label or word is called by its number.
     """
     words = _Bags([words_of(caption) for caption in captions])
-    columns = [_Bags([{kind} if kind else set() for kind in each]) for each in labels.values()]
+    numbers = {name: each for name, each in labels.items() if are_numbers(each)}
+    kinds = [each for name, each in labels.items() if name not in numbers] or [
+        [f"{name} {kind}" if kind else "" for kind in each] for name, each in numbers.items()
+    ]
+    columns = [_Bags([{kind} if kind else set() for kind in each]) for each in kinds]
     names: list[str] = []
     for cluster in range(int(cluster_of.max()) + 1):
         rows = np.flatnonzero(cluster_of == cluster)
