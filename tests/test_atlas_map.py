@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -375,11 +376,48 @@ def test_a_damaged_file_is_told_with_its_remedy(tmp_path, name, damage):
 
 
 def test_files_of_two_atlases_are_no_atlas(tmp_path):
-    plain_atlas(60).save(tmp_path / "a")
-    plain_atlas(70).save(tmp_path / "b")
-    (tmp_path / "a" / "sprites").replace(tmp_path / "b" / "sprites")
-    with pytest.raises(UserError, match="damaged"):
-        load_atlas(tmp_path / "b")
+    """Of as many pictures of one size: they fit together, and mean nothing."""
+    atlas = plain_atlas()
+    other = dataclasses.replace(
+        atlas, positions=-atlas.positions, sprites=Sprites(255 - atlas.sprites.pixels)
+    )
+    for name in ("atlas.npz", "sprites"):
+        atlas.save(tmp_path / "a")
+        other.save(tmp_path / "b")
+        assert load_atlas(tmp_path / "b").positions[0, 0] == -atlas.positions[0, 0]
+        (tmp_path / "a" / name).replace(tmp_path / "b" / name)
+        with pytest.raises(UserError, match="damaged"):
+            load_atlas(tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"model": SimpleNamespace(sha256="2")}, "other weights"),
+        ({"pictures": SimpleNamespace(key="2")}, "other pictures"),
+        ({"space": {"name": "latent"}}, "the latent space: is not the one"),
+        ({"space": {"centre": np.ones(3, np.float32)}}, "the pixel space: is not the one"),
+        ({"space": {"components": -np.eye(3, dtype=np.float32)}}, "space_of_atlas"),
+    ],
+)
+def test_walks_and_replays_are_of_the_model_pictures_and_space_of_the_map(change, says):
+    pytest.importorskip("matplotlib")
+    from imagespace.atlas.made_from import check_made_from
+    from imagespace.atlas.map_walks import walk_on_map
+    from imagespace.atlas.replay import view_replay
+    from imagespace.atlas.space import PictureSpace
+
+    atlas = plain_atlas()
+    basis = (atlas.basis["centre"].copy(), atlas.basis["components"].copy())
+    space = PictureSpace("pixel", *basis, 1.0, describe_grid)
+    given = {"model": SimpleNamespace(sha256="0"), "pictures": SimpleNamespace(key="1")}
+    given["space"] = space
+    check_made_from(atlas, **given)
+    if "space" in change:
+        change = {"space": dataclasses.replace(space, **change["space"])}
+    for use in (walk_on_map, view_replay):
+        with pytest.raises(UserError, match=says):
+            use(atlas, **{**given, **change})
 
 
 def test_walks_of_another_layout_of_the_same_pictures_are_not_used_again(tmp_path):

@@ -149,3 +149,48 @@ def test_a_map_in_another_colour_is_drawn_again_and_so_is_the_first(tmp_path, ma
     assert image.stat().st_mtime_ns == written
     assert map_run("--walks", "0", data=data)[0] == 0
     assert image.read_bytes() == plain
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_an_atlas_of_other_weights_is_refused_and_never_mixed(tmp_path, map_run, write_model):
+    atlas = tmp_path / "run" / "atlas"
+    assert map_run("--walks", "2")[0] == 0
+    before = contents(atlas)
+    write_model(tmp_path / "run" / "model.safetensors", moved=0.05)
+    code, _, err = map_run("--walks", "2")
+    assert code == 2
+    assert "is an atlas made with other weights" in err
+    assert contents(atlas) == before
+    assert map_run("--walks", "2", "--overwrite")[0] == 0
+    about, old = (json.loads(each["atlas.json"]) for each in (contents(atlas), before))
+    for name in ("weights_sha256", "model_sha256"):
+        assert about[name] != old[name]
+    # The same pictures lie where they lay; the walks are those of the new weights.
+    assert contents(atlas)["walks.webp"] != before["walks.webp"]
+    assert contents(atlas)["walks.png"] != before["walks.png"]
+    assert contents(atlas)["index.html"] != before["index.html"]
+
+
+def test_an_atlas_that_was_built_in_python_is_known_by_its_weights(
+    tmp_path, map_run, write_model, shapes_folder
+):
+    from imagespace import load
+    from imagespace.atlas import build_atlas
+    from imagespace.pictures.folder import read_folder
+
+    atlas, run = tmp_path / "run" / "atlas", tmp_path / "run"
+    pictures = read_folder(shapes_folder, 16, 1)
+    build_atlas(load(run), pictures, seed=3).save(atlas)
+    before = (atlas / "atlas.json").read_bytes()
+    assert map_run("--walks", "0", "--seed", "3")[0] == 0
+    assert (atlas / "atlas.json").read_bytes() == before
+    refused = map_run("--walks", "0", "--seed", "4")
+    assert refused[0] == 2
+    assert "other --seed" in refused[2]
+    write_model(run / "model.safetensors", moved=0.05)
+    refused = map_run("--walks", "0", "--seed", "3")
+    assert refused[0] == 2
+    assert "other weights" in refused[2]

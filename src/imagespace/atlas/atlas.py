@@ -36,7 +36,7 @@ UNREADABLE = (
     BadZipFile,
     zlib.error,
 )
-ATLAS_FORMAT = "imagespace-atlas-1"
+ATLAS_FORMAT = "imagespace-atlas-2"
 ATLAS_FILE, ARRAYS_FILE, SPRITES_FILE = "atlas.json", "atlas.npz", "sprites"
 
 
@@ -148,11 +148,14 @@ class Atlas:
             text=np.frombuffer(json.dumps(text, ensure_ascii=False).encode(), np.uint8),
             **{f"basis_{name}": values for name, values in self.basis.items()},  # type: ignore[arg-type]
         )
-        write_whole(folder / ARRAYS_FILE, buffer.getvalue())
-        write_whole(folder / SPRITES_FILE, self.sprites.as_file())
+        files = {ARRAYS_FILE: buffer.getvalue(), SPRITES_FILE: self.sprites.as_file()}
+        for name, content in files.items():
+            write_whole(folder / name, content)
         described = {
             "format": ATLAS_FORMAT,
             **self.about,
+            # Files of two atlases of one size would fit together, and mean nothing.
+            "files": {name: _sha256(content) for name, content in files.items()},
             "cluster_names": self.cluster_names,
             "density_low": list(self.density.low),
             "density_side": self.density.side,
@@ -170,17 +173,19 @@ def load_atlas(folder: str | Path) -> Atlas:
     folder = Path(folder)
     about = read_about(folder)
     try:
-        # Opened here: of a torn file numpy would leave it open.
-        with (folder / ARRAYS_FILE).open("rb") as file, np.load(file) as stored:
+        content = {name: (folder / name).read_bytes() for name in (ARRAYS_FILE, SPRITES_FILE)}
+        if about.pop("files") != {name: _sha256(each) for name, each in content.items()}:
+            raise ValueError("the files are not those that were written together")
+        with np.load(io.BytesIO(content[ARRAYS_FILE])) as stored:
             arrays = dict(stored)
         text = json.loads(arrays["text"].tobytes())
         names = about.pop("cluster_names")
         low, side = about.pop("density_low"), about.pop("density_side")
-        with Image.open(folder / SPRITES_FILE) as sheet:
+        with Image.open(io.BytesIO(content[SPRITES_FILE])) as sheet:
             sprites = sprites_from_sheet(
                 sheet, len(arrays["rows"]), about.pop("sprite_px"), about.pop("channels")
             )
-        atlas = Atlas(
+        return Atlas(
             positions=arrays["positions"],
             coordinates=arrays["coordinates"].astype(np.float32),
             cluster_of=arrays["cluster_of"].astype(np.int64),
@@ -198,10 +203,6 @@ def load_atlas(folder: str | Path) -> Atlas:
             scores=about.pop("scores"),
             about=about,
         )
-        rows = (atlas.coordinates, atlas.cluster_of, atlas.captions, atlas.rows, sprites.pixels)
-        if {len(each) for each in rows} != {len(atlas)}:
-            raise ValueError("the files are of different atlases")
-        return atlas
     except UNREADABLE:
         raise damaged(folder) from None
 
@@ -220,6 +221,10 @@ def read_about(folder: Path) -> dict[str, Any]:
     if not known:
         raise UserError(str(folder), "is an atlas of another version", "Add --overwrite")
     return about
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def damaged(folder: Path) -> UserError:

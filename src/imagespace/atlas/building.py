@@ -20,6 +20,7 @@ from imagespace.atlas.features import features_of
 from imagespace.atlas.labels import label_columns
 from imagespace.atlas.latents import check_has_space, latents_of
 from imagespace.atlas.layout import NUM_NEIGHBOURS, import_umap, lay_out
+from imagespace.atlas.made_from import check_pictures
 from imagespace.atlas.map_scores import score_map
 from imagespace.atlas.neighbours import nearest
 from imagespace.atlas.off_map import off_map_scores
@@ -124,6 +125,7 @@ def build_atlas(
         "features": features,
         "explained": fitted.explained,
         "num": len(rows),
+        "asked_num": num,
         "num_pictures": len(pictures),
         "seed": seed,
         "seconds": round(time.perf_counter() - started, 1),
@@ -168,10 +170,7 @@ def space_of_atlas(atlas: Atlas, pictures: PictureSet, stage: Stage = silent) ->
     `pictures` are its own. UserError: they are others, or the features that the atlas was made from
     are gone: those of the feature space are kept outside it, and learnt again they differ.
     """
-    if pictures.key != atlas.about["data_key"]:
-        raise UserError(
-            "the atlas", "was made from other pictures", "Give it those, or make it again"
-        )
+    check_pictures(atlas, pictures)
     describe: Describe = describe_grid
     basis = atlas.basis
     if atlas.about["space"] == "feature":

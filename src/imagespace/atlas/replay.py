@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from imagespace.atlas.atlas import Atlas
 from imagespace.atlas.canvas import frame, say
 from imagespace.atlas.latents import channels_last
+from imagespace.atlas.made_from import check_made_from
 from imagespace.atlas.map_views import COLOURS, OTHER, TIMES, blank_map
 from imagespace.atlas.view import View
 from imagespace.evaluation.curves import history_files, replay
@@ -38,8 +39,10 @@ def view_replay(
     """Where the same prompts and seeds end at every evaluation of the run, one frame each.
 
     Colours are those of the clusters in which the last weights put them; a hollow dot is off the
-    map. UserError: the model is no run folder, or its run kept no earlier weights.
+    map. UserError: the model is no run folder, its run kept no earlier weights, or the atlas is of
+    other weights or pictures or was made in another space.
     """
+    check_made_from(atlas, model, pictures, space)
     num_kept = len(history_files(model.source))
     seen, positions, ratios = [], [], []
     # One state at a time: a run keeps hundreds, each the size of a model.

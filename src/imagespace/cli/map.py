@@ -169,7 +169,7 @@ class _Work:
         """Of the pictures' folder: the one that is named, or the one that the atlas names."""
         from imagespace.atlas.stamp import stamp_of
 
-        return stamp_of(self.data or Path(folder))
+        return stamp_of(self.data or Path(folder)) if self.data or folder else ""
 
     @property
     def folder(self) -> Path:
@@ -251,7 +251,6 @@ def _atlas(
     atlas = build_atlas(work.model, work.pictures, space, num, seed, stage, beside)
     atlas.about.update(
         work.about,
-        asked_num=num,
         data=str(work.folder.resolve()),
         data_stamp=work.stamp(str(work.folder)),
     )
@@ -273,15 +272,23 @@ def _forget(folder: Path, *names: str) -> None:
 def _check_same(
     work: _Work, folder: Path, about: dict[str, Any], space: str, num: int, seed: int
 ) -> None:
-    """UserError unless the atlas was made from these weights, pictures, space, number and seed."""
-    asked = {**work.about, "space": space, "asked_num": num, "seed": seed}
+    """UserError unless the atlas was made from these weights, pictures, space, number and seed.
+
+    One that was built in Python knows its weights once loaded, and not their file.
+    """
+    asked = {"space": space, "asked_num": num, "seed": seed}
+    if "weights_sha256" in about:
+        asked = {**work.about, **asked}
+    else:
+        asked = {"model_sha256": work.model.sha256, **asked}
     others = [name for name, value in asked.items() if about.get(name) != value]
     stamp = work.stamp(about.get("data", ""))
     if not others and (not stamp or stamp != about.get("data_stamp")):
         # Copied or touched, perhaps: only the pictures themselves can tell.
         others = [] if work.pictures.key == about.get("data_key") else ["data"]
     if others:
-        names = {"weights_sha256": "weights", "asked_num": "--num", "data": "pictures"}
+        names = {"asked_num": "--num", "data": "pictures"}
+        names |= dict.fromkeys(("weights_sha256", "model_sha256"), "weights")
         what = " and ".join(names.get(name, f"--{name}") for name in others)
         raise UserError(
             str(folder),
