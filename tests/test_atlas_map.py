@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import unicodedata
 from collections import Counter
 from types import SimpleNamespace
 
@@ -166,6 +167,26 @@ def test_clusters_are_named_after_labels_and_telling_words_and_never_alike():
     assert names[0].split(" · ")[1] in ("fish", "sea")
     assert names[1].startswith("plant · ")
     assert names[2] == "cluster 3"
+
+
+@pytest.mark.parametrize(
+    ("captions", "names"),
+    [
+        (["drei Füchse im Schnee", "ein großes Schiff"], ["füchse, schnee", "großes, schiff"]),
+        (["рыжая лиса", "синий корабль"], ["лиса, рыжая", "корабль, синий"]),
+        (["红色的狐狸", "一只蓝鸟"], ["狐狸, 红色", "蓝鸟"]),
+        (["黒い猫と犬", "タワーの写真"], ["犬, 猫", "タワー, 写真"]),
+        (["여우 그림", "파란 새들"], ["그림, 여우", "새들, 파란"]),
+        (["हिन्दी किताब", "लाल चिड़िया"], ["किताब, हिन्दी", "चिड़िया, लाल"]),
+        (["cafe\u0301 noir", "pho_23 x1"], ["café, noir", "pho"]),
+    ],
+)
+def test_clusters_are_named_in_the_script_of_their_captions(captions, names):
+    """Whole words of alphabets, with their accents and marks; of Han, what stands together."""
+    found = name_clusters(np.repeat([0, 1], 40), [c for c in captions for _ in range(40)], {})
+    assert [set(name.split(", ")) for name in found] == [
+        set(unicodedata.normalize("NFC", name).split(", ")) for name in names
+    ]
 
 
 def test_label_columns_are_kinds_and_not_names():
