@@ -6,9 +6,11 @@ import sys
 import weakref
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from imagespace.atlas.neighbours import nearest
 from imagespace.checkpoints import save_model
 from imagespace.cli import main
 from imagespace.text.vectors import load_text_encoder
@@ -194,3 +196,40 @@ def test_an_atlas_that_was_built_in_python_is_known_by_its_weights(
     refused = map_run("--walks", "0", "--seed", "3")
     assert refused[0] == 2
     assert "other weights" in refused[2]
+
+
+@pytest.mark.slow
+def test_a_map_of_learnt_features_tells_noise_and_walks_in_its_own_space_alone(
+    tmp_path, map_run, shapes_folder, monkeypatch
+):
+    from imagespace.atlas import load_atlas
+    from imagespace.evaluation import space_training
+    from imagespace.pictures.folder import read_folder
+
+    pictures, encoder = read_folder(shapes_folder, 16, 1), load_text_encoder()
+    monkeypatch.setattr(space_training, "CACHE", tmp_path / "spaces")
+    right = space_training.learn_space
+    monkeypatch.setattr(space_training, "learn_space", lambda *a, **k: right(*a, 8, **k))
+    words = ("--space", "feature", "--walks", "6")
+    assert map_run(*words)[0] == 0
+    atlas = load_atlas(tmp_path / "run" / "atlas")
+    kept = space_training.kept_space(pictures.key, encoder)
+    assert atlas.about["features"] == f"image-text-{kept.fingerprint}"
+    assert atlas.scores["off_map"]["noise"] == 1
+    # Squares, discs, lines and crosses keep apart: a picture's neighbours share its caption.
+    captions = np.array(atlas.captions)
+    own, _ = nearest(atlas.coordinates, atlas.coordinates, 5, skip_self=True)
+    assert (captions[own] == captions[:, None]).mean() > 0.5
+    before = contents(tmp_path / "run" / "atlas")
+    with np.load(tmp_path / "run" / "atlas" / "walks.npz") as walks:
+        assert (walks["ratio"][:, 0] > 1).all()
+        assert walks["positions"].shape == (6, 2, 2)
+    # Learnt again elsewhere it is another space: walks in it would lie anywhere.
+    (file,) = (tmp_path / "spaces").iterdir()
+    file.unlink()
+    monkeypatch.setattr(space_training, "learn_space", lambda *a, **k: right(*a, 1, **k))
+    code, _, err = map_run("--space", "feature", "--walks", "7")
+    assert code == 2
+    assert f"was made from image-text-{kept.fingerprint} features" in err
+    assert "--overwrite" in err
+    assert contents(tmp_path / "run" / "atlas") == before
