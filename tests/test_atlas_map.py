@@ -189,6 +189,22 @@ def test_clusters_are_named_in_the_script_of_their_captions(captions, names):
     ]
 
 
+def test_names_in_other_scripts_are_drawn_and_not_as_boxes(recwarn):
+    pytest.importorskip("matplotlib")
+    from imagespace.atlas.fonts import OWN, families_for
+    from imagespace.pictures.glyphs import font_file
+
+    try:
+        font_file()
+    except UserError:
+        pytest.skip("the package of the font is not installed")
+    assert families_for(["лиса", "Füchse"]) == [OWN]
+    atlas = dataclasses.replace(plain_atlas(), cluster_names=["狐狸, 红色", "여우, キツネ"])
+    assert len(atlas.view_map()._repr_png_()) > 10_000
+    missing = [str(w.message) for w in recwarn if "missing from font" in str(w.message)]
+    assert missing == []
+
+
 def test_label_columns_are_kinds_and_not_names():
     rows = [
         {"file_name": f"{i}.png", "text": "x", "kind": "ab"[i % 2], "id": f"U+{i}", "n": i}
@@ -492,7 +508,7 @@ def test_an_atlas_is_not_read_with_features_that_were_learnt_anew(keep_space):
         },
     )
     found = space_of_atlas(atlas, pictures).coordinates(pictures.pixels[:3])
-    of_features = extract(np.ascontiguousarray(pictures.pixels[:3]))[:, :50]
+    of_features = extract(pictures.pixels[:3].copy())[:, :50]
     # A vector is divided by the root of its 768 values, so that a length is a root mean square.
     assert np.allclose(found[:, :50], of_features / 768**0.5, atol=1e-4)
     keep(1)

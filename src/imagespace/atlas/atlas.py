@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imagespace.atlas.density import Density
+from imagespace.atlas.fonts import fonts_for
 from imagespace.atlas.projection import Projection
 from imagespace.atlas.sprites import Sprites, sprites_from_sheet
 from imagespace.errors import UserError
@@ -111,19 +113,27 @@ class Atlas:
         """Density, clusters with their names, and pictures, coloured by a label."""
         from imagespace.atlas.map_views import view_map
 
-        return view_map(self, colour_by)
+        with fonts_for(self._names):
+            return view_map(self, colour_by)
 
     def view_walks(self, walks: "Walks", num_followed: int = 3) -> "View":
         """Walks over the density, coloured by time, with pictures along a few of them."""
         from imagespace.atlas.map_views import view_walks
 
-        return view_walks(self, walks, num_followed)
+        with fonts_for(self._names | set(walks.prompts)):
+            return view_walks(self, walks, num_followed)
 
     def view_basins(self, walks: "Walks") -> "View":
         """Where noises are first answered, coloured by the cluster in which they end."""
         from imagespace.atlas.map_views import view_basins
 
-        return view_basins(self, walks)
+        with fonts_for(self._names):
+            return view_basins(self, walks)
+
+    @property
+    def _names(self) -> set[str]:
+        """All that a figure may write."""
+        return {*self.cluster_names, *self.labels, *chain.from_iterable(self.labels.values())}
 
     def _repr_html_(self) -> str:
         return self.view_map()._repr_html_()
