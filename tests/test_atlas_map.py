@@ -225,6 +225,8 @@ def test_small_sets_of_whole_numbers_are_labels_and_name_clusters_where_no_words
     assert list(found) == ["size", "label"]
     assert found["label"][:4] == ["0", "1", "2", "0"]
     assert found["size"][:2] == ["0", "1"]
+    half = label_columns([{"kind": ("cat \ud83d", "dog")[i % 2]} for i in range(40)])
+    assert half["kind"][:2] == ["cat ?", "dog"]
     # 65 kinds of number are a count; 65 kinds of word are still labels.
     many = [{"n": i % 65, "w": f"w{i % 65}", "few": i % 64} for i in range(6500)]
     assert list(label_columns(many)) == ["w", "few"]

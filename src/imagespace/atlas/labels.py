@@ -40,7 +40,7 @@ def are_numbers(column: Sequence[str]) -> bool:
 def _as_kind(value: Any) -> str:
     """A word as it is, a whole number (3 or 3.0) in digits; "" for all else."""
     if isinstance(value, str):
-        return value
+        return value.encode("utf-8", "replace").decode()  # no file can hold half characters
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ""
     return str(int(value)) if float(value).is_integer() else ""
