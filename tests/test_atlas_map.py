@@ -2,9 +2,12 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
+import unicodedata
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -167,6 +170,42 @@ def test_clusters_are_named_after_labels_and_telling_words_and_never_alike():
     assert names[2] == "cluster 3"
 
 
+@pytest.mark.parametrize(
+    ("captions", "names"),
+    [
+        (["drei Füchse im Schnee", "ein großes Schiff"], ["füchse, schnee", "großes, schiff"]),
+        (["рыжая лиса", "синий корабль"], ["лиса, рыжая", "корабль, синий"]),
+        (["红色的狐狸", "一只蓝鸟"], ["狐狸, 红色", "蓝鸟"]),
+        (["黒い猫と犬", "タワーの写真"], ["犬, 猫", "タワー, 写真"]),
+        (["여우 그림", "파란 새들"], ["그림, 여우", "새들, 파란"]),
+        (["हिन्दी किताब", "लाल चिड़िया"], ["किताब, हिन्दी", "चिड़िया, लाल"]),
+        (["cafe\u0301 noir", "pho_23 x1"], ["café, noir", "pho"]),
+    ],
+)
+def test_clusters_are_named_in_the_script_of_their_captions(captions, names):
+    """Whole words of alphabets, with their accents and marks; of Han, what stands together."""
+    found = name_clusters(np.repeat([0, 1], 40), [c for c in captions for _ in range(40)], {})
+    assert [set(name.split(", ")) for name in found] == [
+        set(unicodedata.normalize("NFC", name).split(", ")) for name in names
+    ]
+
+
+def test_names_in_other_scripts_are_drawn_and_not_as_boxes(recwarn):
+    pytest.importorskip("matplotlib")
+    from imagespace.atlas.fonts import OWN, families_for
+    from imagespace.pictures.glyphs import font_file
+
+    try:
+        font_file()
+    except UserError:
+        pytest.skip("the package of the font is not installed")
+    assert families_for(["лиса", "Füchse"]) == [OWN]
+    atlas = dataclasses.replace(plain_atlas(), cluster_names=["狐狸, 红色", "여우, キツネ"])
+    assert len(atlas.view_map()._repr_png_()) > 10_000
+    missing = [str(w.message) for w in recwarn if "missing from font" in str(w.message)]
+    assert missing == []
+
+
 def test_label_columns_are_kinds_and_not_names():
     rows = [
         {"file_name": f"{i}.png", "text": "x", "kind": "ab"[i % 2], "id": f"U+{i}", "n": i}
@@ -176,6 +215,31 @@ def test_label_columns_are_kinds_and_not_names():
     found = label_columns(rows)
     assert list(found) == ["kind"]
     assert found["kind"][:4] == ["a", "b", "a", ""]
+
+
+def test_small_sets_of_whole_numbers_are_labels_and_name_clusters_where_no_words_do():
+    rows = [
+        {"label": i % 3, "size": float(i % 2), "odd": bool(i % 2), "year": i, "share": i % 2 / 3}
+        for i in range(90)
+    ]
+    found = label_columns(rows)
+    assert list(found) == ["size", "label"]
+    assert found["label"][:4] == ["0", "1", "2", "0"]
+    assert found["size"][:2] == ["0", "1"]
+    half = label_columns([{"kind": ("cat \ud83d", "dog")[i % 2]} for i in range(40)])
+    assert half["kind"][:2] == ["cat ?", "dog"]
+    # 65 kinds of number are a count; 65 kinds of word are still labels.
+    many = [{"n": i % 65, "w": f"w{i % 65}", "few": i % 64} for i in range(6500)]
+    assert list(label_columns(many)) == ["w", "few"]
+    cluster_of = np.arange(90) % 3
+    none = [""] * 90
+    assert name_clusters(cluster_of, none, {"label": found["label"]}) == [
+        "label 0",
+        "label 1",
+        "label 2",
+    ]
+    words = {"label": found["label"], "kind": [("sea", "land", "air")[i % 3] for i in range(90)]}
+    assert name_clusters(cluster_of, none, words) == ["sea", "land", "air"]
 
 
 def test_sprites_come_back_from_their_file(tmp_path):
@@ -205,6 +269,26 @@ def test_a_stamp_changes_with_any_file_and_not_with_the_cache(tmp_path):
     (folder / "deep" / "b.png").write_bytes(b"two")
     assert stamp_of(folder) != before
     assert stamp_of(tmp_path / "gone") == ""
+
+
+def test_a_stamp_changes_with_a_file_behind_a_linked_folder(tmp_path):
+    """What is read as a picture of the set is stamped, wherever it lies."""
+    folder, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    (folder / "a.png").write_bytes(b"one")
+    (elsewhere / "b.png").write_bytes(b"two")
+    alone = stamp_of(folder)
+    (folder / "linked").symlink_to(elsewhere)
+    before = stamp_of(folder)
+    assert before != alone
+    (elsewhere / "b.png").write_bytes(b"three")
+    changed = stamp_of(folder)
+    assert changed != before
+    (elsewhere / os.fsdecode(b"c-\xff.png")).write_bytes(b"no UTF-8")
+    assert stamp_of(folder) != changed
+    (elsewhere / "back").symlink_to(folder)  # a ring is walked once
+    assert len(stamp_of(folder)) == 32
 
 
 @pytest.mark.parametrize(
@@ -284,11 +368,48 @@ def test_a_damaged_file_is_told_with_its_remedy(tmp_path, name, damage):
 
 
 def test_files_of_two_atlases_are_no_atlas(tmp_path):
-    plain_atlas(60).save(tmp_path / "a")
-    plain_atlas(70).save(tmp_path / "b")
-    (tmp_path / "a" / "sprites").replace(tmp_path / "b" / "sprites")
-    with pytest.raises(UserError, match="damaged"):
-        load_atlas(tmp_path / "b")
+    """Of as many pictures of one size: they fit together, and mean nothing."""
+    atlas = plain_atlas()
+    other = dataclasses.replace(
+        atlas, positions=-atlas.positions, sprites=Sprites(255 - atlas.sprites.pixels)
+    )
+    for name in ("atlas.npz", "sprites"):
+        atlas.save(tmp_path / "a")
+        other.save(tmp_path / "b")
+        assert load_atlas(tmp_path / "b").positions[0, 0] == -atlas.positions[0, 0]
+        (tmp_path / "a" / name).replace(tmp_path / "b" / name)
+        with pytest.raises(UserError, match="damaged"):
+            load_atlas(tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"model": SimpleNamespace(sha256="2")}, "other weights"),
+        ({"pictures": SimpleNamespace(key="2")}, "other pictures"),
+        ({"space": {"name": "latent"}}, "the latent space: is not the one"),
+        ({"space": {"centre": np.ones(3, np.float32)}}, "the pixel space: is not the one"),
+        ({"space": {"components": -np.eye(3, dtype=np.float32)}}, "space_of_atlas"),
+    ],
+)
+def test_walks_and_replays_are_of_the_model_pictures_and_space_of_the_map(change, says):
+    pytest.importorskip("matplotlib")
+    from imagespace.atlas.made_from import check_made_from
+    from imagespace.atlas.map_walks import walk_on_map
+    from imagespace.atlas.replay import view_replay
+    from imagespace.atlas.space import PictureSpace
+
+    atlas = plain_atlas()
+    basis = (atlas.basis["centre"].copy(), atlas.basis["components"].copy())
+    space = PictureSpace("pixel", *basis, 1.0, describe_grid)
+    given = {"model": SimpleNamespace(sha256="0"), "pictures": SimpleNamespace(key="1")}
+    given["space"] = space
+    check_made_from(atlas, **given)
+    if "space" in change:
+        change = {"space": dataclasses.replace(space, **change["space"])}
+    for use in (walk_on_map, view_replay):
+        with pytest.raises(UserError, match=says):
+            use(atlas, **{**given, **change})
 
 
 def test_walks_of_another_layout_of_the_same_pictures_are_not_used_again(tmp_path):
@@ -298,6 +419,67 @@ def test_walks_of_another_layout_of_the_same_pictures_are_not_used_again(tmp_pat
     moved = dataclasses.replace(atlas, positions=atlas.positions + 1)
     assert load_walks(tmp_path, about_walks(moved, 4, 3, 0, ["fish"])) is None
     assert load_walks(tmp_path, about_walks(atlas, 4, 3, 0, ["fish"])) is not None
+
+
+@pytest.fixture
+def keep_space(shapes_folder, tmp_path, monkeypatch):
+    """Keeps an image-text space of random weights as the one learnt from the shapes."""
+    import torch
+
+    from imagespace.evaluation import space_training
+    from imagespace.evaluation.image_text_space import ImageTextNetwork, ImageTextSpace, save_space
+    from imagespace.pictures.folder import read_folder
+    from imagespace.text.vectors import load_text_encoder
+
+    pictures, encoder = read_folder(shapes_folder, 16, 1), load_text_encoder()
+    monkeypatch.setattr(space_training, "CACHE", tmp_path)
+
+    def keep(seed: int):
+        torch.manual_seed(seed)
+        network = ImageTextNetwork(1, encoder.width)
+        path = tmp_path / f"{pictures.key}-{encoder.fingerprint}.safetensors"
+        save_space(path, ImageTextSpace(network, encoder, 1, pictures.key, ""))
+        return path
+
+    return pictures, keep
+
+
+def test_an_atlas_is_not_read_with_features_that_were_learnt_anew(keep_space):
+    from imagespace.atlas.building import space_of_atlas
+    from imagespace.atlas.features import features_of
+
+    pictures, keep = keep_space
+    keep(0)
+    name, extract = features_of(pictures)
+    about = {"data_key": pictures.key, "space": "feature", "features": name, "explained": 1.0}
+    atlas = dataclasses.replace(
+        plain_atlas(),
+        about=plain_atlas().about | about,
+        basis={
+            "centre": np.zeros(768, np.float32),
+            "components": np.eye(50, 768, dtype=np.float32),
+            "feature_centre": np.zeros(768, np.float32),
+            "feature_spread": np.ones(768, np.float32),
+        },
+    )
+    found = space_of_atlas(atlas, pictures).coordinates(pictures.pixels[:3])
+    of_features = extract(pictures.pixels[:3].copy())[:, :50]
+    # A vector is divided by the root of its 768 values, so that a length is a root mean square.
+    assert np.allclose(found[:, :50], of_features / 768**0.5, atol=1e-4)
+    keep(1)
+    with pytest.raises(UserError, match=r"made from image-text-\w{16} .*--overwrite"):
+        space_of_atlas(atlas, pictures)
+
+
+def test_random_features_serve_few_pictures_and_hide_no_damage(keep_space):
+    from imagespace.atlas.features import features_of
+
+    pictures, keep = keep_space
+    few = dataclasses.replace(pictures, splits=np.array(["train"] * 31 + ["validation"] * 49))
+    assert features_of(few)[0] == "random"
+    keep(0).write_bytes(b"torn")
+    with pytest.raises(UserError, match=r"is not a whole image-text space\. Delete it"):
+        features_of(pictures)
 
 
 def test_the_caption_of_the_map_tells_the_purity_of_the_label_that_colours_it():

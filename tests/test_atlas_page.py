@@ -1,7 +1,11 @@
 """The interactive map, in a real browser: what it holds, finds, shows and plays."""
 
+import base64
 import dataclasses
 import io
+import json
+import re
+import zlib
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -437,6 +441,38 @@ def test_one_picture_without_walks_or_clusters(browser, tmp_path):
     assert browser.evaluate("document.querySelector('[data-panel=walks]').hidden")
     x, y = on_screen(browser, 0)
     assert browser.evaluate(f"atlas.pick({x}, {y}, 10)") == 0
+
+
+def block_of(page: Path, name: str) -> bytes:
+    found = re.search(f'id="data-{name}">([^<]*)<', page.read_text(encoding="utf-8"))
+    return base64.b64decode(found[1])
+
+
+def test_pictures_that_no_quality_makes_small_enough_are_shown_smaller(tmp_path, monkeypatch):
+    """A page of many pictures keeps its budget, and each picture is still in its own cell."""
+    data = page_data(walks=False)
+    random = np.random.default_rng(1)
+    noisy = np.asarray(data.sprites, np.int64) + random.integers(-30, 31, (160, 160, 1))
+    sheet = Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
+    fields = {name: getattr(data, name) for name in data.__dataclass_fields__}
+    noisy_data = PageData(**{**fields, "sprites": sheet})
+    sizes = {}
+    for budget in (30_000, 3_000):
+        monkeypatch.setattr("imagespace.atlas.page.LOSSLESS_BELOW_PIXELS", 0)
+        monkeypatch.setattr("imagespace.atlas.page.SPRITES_BUDGET_BYTES", budget)
+        page = write_page(noisy_data, tmp_path / "small.html")
+        block = block_of(page, "sprites")
+        side = json.loads(zlib.decompress(block_of(page, "words")))["spritePx"]
+        assert len(block) <= budget
+        with Image.open(io.BytesIO(block)) as image:
+            assert image.size == (10 * side, 10 * side)
+            shown = np.asarray(image.convert("RGB"), np.int64)
+        cells = shown.reshape(10, side, 10, side, 3).transpose(0, 2, 1, 3, 4).reshape(100, -1, 3)
+        colours = np.array([colour_of(row) for row in range(100)])
+        away = np.linalg.norm(cells.mean(axis=1)[:, None] - colours, axis=2)
+        assert away.argmin(axis=1).tolist() == list(range(100))
+        sizes[budget] = side
+    assert sizes[30_000] == SPRITE_PX > sizes[3_000] >= 8
 
 
 def test_arrays_that_disagree_are_refused(tmp_path):

@@ -30,10 +30,12 @@ def fitted():
 
 def test_a_copy_lands_on_its_original(fitted):
     pixels, positions, space, projection, _ = fitted
-    placed = projection(space.coordinates(pixels[:50]))
-    assert np.array_equal(placed.nearest, np.arange(50))
-    assert np.abs(placed.positions - positions[:50]).max() < 1e-4
-    assert not placed.is_off_map[placed.ratio < 1].any()
+    placed = projection(space.coordinates(pixels))
+    assert np.array_equal(placed.nearest, np.arange(len(pixels)))
+    assert np.abs(placed.positions - positions).max() < 1e-4
+    # A copy is no distance away: it is off the map only by a length of detail beyond the 99.7th
+    # percentile of the real pictures', as the longest of 600 always is.
+    assert 1 <= placed.is_off_map.sum() <= 2 * (1 + len(pixels) // 300)
 
 
 def test_new_pictures_land_where_they_belong(fitted):

@@ -1,6 +1,7 @@
 """A view saves as what its name says, and shows itself."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,6 +40,27 @@ def test_an_impossible_name_is_refused(tmp_path, name, said):
     with pytest.raises(UserError, match=said.replace(".", r"\.")):
         view().save(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["figure.png", "film.webp"])
+def test_what_cannot_be_written_whole_leaves_the_file_that_was_there(tmp_path, monkeypatch, name):
+    """A full disk, after the first bytes."""
+    path = view(3).save(tmp_path / name)
+    before = path.read_bytes()
+    right = Path.replace
+
+    def full(partial, target):
+        assert partial.stat().st_size > 0
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        view(5).save(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+    monkeypatch.setattr(Path, "replace", right)
+    view(5).save(path)
+    assert [each.name for each in tmp_path.iterdir()] == [name]
 
 
 def test_notebooks_show_the_figure_and_its_sentence():

@@ -24,6 +24,7 @@ from imagespace.diffusion.exact import ExactGaussian, ExactMixture, ExactPicture
 from imagespace.diffusion.samplers import DDIM, DDPM, DPMSolverPP2M, Euler, Heun, walk
 from imagespace.diffusion.schedule import Cosine, DDPMLinear, RectifiedFlow
 from imagespace.diffusion.spacing import step_times
+from imagespace.pipeline import LARGEST_BATCH
 from imagespace.randomness import picture_noise
 
 FLOW = RectifiedFlow()
@@ -45,7 +46,7 @@ def test_two_pictures_share_noise_space_by_the_hyperplane_between_them(sampler):
     denoiser, reading = ExactPictures(FLOW, two), NearestReading(two, ["a", "b"])
     noises = draw(3, 1, 3, 3, seed=2)
     found = basins(denoiser, noises, course(10, sampler), reading, num=17, walk_all=True)
-    x_1 = found.plane.grid_points(found.u, found.v)
+    (x_1,) = found.plane.grid_points(found.u, found.v, 17 * 17)
     side = ((x_1 * (b - a)).flatten(1).sum(dim=1) > 0).long().reshape(17, 17)
     assert found.kinds.tolist() == side.tolist()
     assert {0, 1} == set(found.kinds.ravel().tolist())
@@ -101,7 +102,8 @@ def test_heights_of_a_mixture_are_its_log_density():
     for num in (21, 41):
         one = slice_at(denoiser, means, 0.4, None, num)
         hill = hill_of(one)
-        truth = denoiser.log_density(one.plane.grid_points(one.u, one.v), torch.tensor(0.4))
+        (points,) = one.plane.grid_points(one.u, one.v, num * num)
+        truth = denoiser.log_density(points, torch.tensor(0.4))
         truth = truth.reshape(num, num).double().numpy()
         found = hill.heights - hill.heights.mean()
         errors.append(np.abs(found - (truth - truth.mean())).max())
@@ -254,6 +256,52 @@ def test_places_of_a_walk_are_those_of_its_steps():
         assert torch.allclose(x_t, scale * x_1, atol=2e-3)
 
 
+def test_points_of_a_grid_are_made_a_batch_at_a_time(monkeypatch):
+    """In double precision all points of a large grid need more memory than there is."""
+    sizes, right = [], Plane.points
+
+    def points(plane, u, v):
+        sizes.append(len(u))
+        return right(plane, u, v)
+
+    monkeypatch.setattr(Plane, "points", points)
+    three, num = draw(3, 1, 3, 3, seed=2), 17
+    denoiser = ExactPictures(FLOW, three)
+    told = []
+    slice_at(denoiser, three, 0.5, None, num, lambda *now: told.append(now))
+    reading = NearestReading(three, ["a", "b", "c"])
+    basins(denoiser, three, course(3), reading, num, walk_all=True)
+    assert max(sizes) == LARGEST_BATCH
+    assert sum(sizes) == 2 * num * num
+    assert told[-1] == (num * num, num * num)
+    assert len(told) == -(-num * num // LARGEST_BATCH)
+
+
+class Asked(ExactGaussian):
+    """Notes how many points it is asked about at once, and in which arithmetic."""
+
+    def __init__(self, *about):
+        super().__init__(*about)
+        self.sizes, self.fast = [], set()
+
+    def __call__(self, x_t, t):
+        self.sizes.append(len(x_t))
+        self.fast.add(torch.is_autocast_enabled("cpu"))
+        return super().__call__(x_t, t)
+
+
+def test_both_prompts_are_asked_in_batches_and_in_the_arithmetic_of_the_course():
+    light, dark = (Asked(FLOW, torch.full((1, 2, 2), mean), 0.1) for mean in (0.8, -0.8))
+    noises, times = draw(LARGEST_BATCH + 6, 1, 2, 2), step_times(4, FLOW)
+    found = switch(light, dark, noises, Course(times, DDIM, torch.bfloat16))
+    for denoiser in (light, dark):
+        assert set(denoiser.sizes) == {LARGEST_BATCH, 6}
+        assert denoiser.fast == {True}
+    # Each walk is its own: in a batch or alone, under one prompt to the end.
+    alone = ends(ExactGaussian(FLOW, torch.full((1, 2, 2), 0.8), 0.1), noises[-1:], course(4))
+    assert torch.allclose(found.ends[-1, -1:], alone, atol=0.02)  # bfloat16 has 8 bits
+
+
 def test_the_river_carries_the_quantiles_of_a_gaussian():
     """x_t has the quantiles alpha m + sqrt(alpha^2 s^2 + sigma^2) z at every time."""
     mean, std = 0.3, 0.5
@@ -347,8 +395,14 @@ def test_forward_from_files_writes_the_figure_and_its_numbers(tmp_path):
         (["basins", "--seeds", "1", "1", "2"], "three different"),
         (["slice", "--at", "1"], "below 1"),
         (["hill", "--out", "h.txt"], "figure or a film"),
+        (["basins", "--grid", "261"], "from 5 to 257"),
+        (["slice", "--grid", "258"], "from 3 to 257"),
+        (["hill", "--grid", "2"], "from 3 to 257"),
+        (["points", "run", "--grid", "202"], "from 11 to 201"),
+        (["commitment", "--forks", "501"], "from 2 to 500 at 8 steps"),
         (["commitment", "--other", "tree"], "no --prompt"),
         (["points", "glyphs"], "draws pictures, not points"),
+        (["points", "run", "--steps", "1"], "from 2 to 1000"),
         (["forward", "--pictures", "a.png", "b.png", "c.png"], "no such picture"),
         (["commitment", "--steps", "0"], "1 to 1000"),
         (["commitment", "--out", "c.webp"], "does not move"),

@@ -1,5 +1,6 @@
 """An atlas: the real pictures of a model laid out as a map, with all that is asked of the map."""
 
+import hashlib
 import io
 import json
 import os
@@ -7,6 +8,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imagespace.atlas.density import Density
+from imagespace.atlas.fonts import fonts_for
 from imagespace.atlas.projection import Projection
 from imagespace.atlas.sprites import Sprites, sprites_from_sheet
 from imagespace.errors import UserError
@@ -35,7 +38,7 @@ UNREADABLE = (
     BadZipFile,
     zlib.error,
 )
-ATLAS_FORMAT = "imagespace-atlas-1"
+ATLAS_FORMAT = "imagespace-atlas-2"
 ATLAS_FILE, ARRAYS_FILE, SPRITES_FILE = "atlas.json", "atlas.npz", "sprites"
 
 
@@ -64,6 +67,16 @@ class Atlas:
 
     def __len__(self) -> int:
         return len(self.positions)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Tells apart maps that would be drawn differently: where each picture lies, what is said.
+
+        Another version of UMAP makes another map of the same pictures and seed.
+        """
+        words = json.dumps([self.cluster_names, self.captions, self.labels, self.scores])
+        content = self.positions.tobytes() + words.encode()
+        return hashlib.blake2b(content, digest_size=16).hexdigest()
 
     @cached_property
     def projection(self) -> Projection:
@@ -100,13 +113,15 @@ class Atlas:
         """Density, clusters with their names, and pictures, coloured by a label."""
         from imagespace.atlas.map_views import view_map
 
-        return view_map(self, colour_by)
+        with fonts_for(self._names):
+            return view_map(self, colour_by)
 
     def view_walks(self, walks: "Walks", num_followed: int = 3) -> "View":
         """Walks over the density, coloured by time, with pictures along a few of them."""
         from imagespace.atlas.walk_views import view_walks
 
-        return view_walks(self, walks, num_followed)
+        with fonts_for(self._names | set(walks.prompts)):
+            return view_walks(self, walks, num_followed)
 
     def view_basins(self, walks: "Walks") -> "View":
         """Where noises are first answered, coloured by the map's cluster in which they end.
@@ -115,7 +130,13 @@ class Atlas:
         """
         from imagespace.atlas.walk_views import view_basins
 
-        return view_basins(self, walks)
+        with fonts_for(self._names):
+            return view_basins(self, walks)
+
+    @property
+    def _names(self) -> set[str]:
+        """All that a figure may write."""
+        return {*self.cluster_names, *self.labels, *chain.from_iterable(self.labels.values())}
 
     def _repr_html_(self) -> str:
         return self.view_map()._repr_html_()
@@ -140,11 +161,14 @@ class Atlas:
             text=np.frombuffer(json.dumps(text, ensure_ascii=False).encode(), np.uint8),
             **{f"basis_{name}": values for name, values in self.basis.items()},  # type: ignore[arg-type]
         )
-        write_whole(folder / ARRAYS_FILE, buffer.getvalue())
-        write_whole(folder / SPRITES_FILE, self.sprites.as_file())
+        files = {ARRAYS_FILE: buffer.getvalue(), SPRITES_FILE: self.sprites.as_file()}
+        for name, content in files.items():
+            write_whole(folder / name, content)
         described = {
             "format": ATLAS_FORMAT,
             **self.about,
+            # Files of two atlases of one size would fit together, and mean nothing.
+            "files": {name: _sha256(content) for name, content in files.items()},
             "cluster_names": self.cluster_names,
             "density_low": list(self.density.low),
             "density_side": self.density.side,
@@ -162,17 +186,19 @@ def load_atlas(folder: str | Path) -> Atlas:
     folder = Path(folder)
     about = read_about(folder)
     try:
-        # Opened here: of a torn file numpy would leave it open.
-        with (folder / ARRAYS_FILE).open("rb") as file, np.load(file) as stored:
+        content = {name: (folder / name).read_bytes() for name in (ARRAYS_FILE, SPRITES_FILE)}
+        if about.pop("files") != {name: _sha256(each) for name, each in content.items()}:
+            raise ValueError("the files are not those that were written together")
+        with np.load(io.BytesIO(content[ARRAYS_FILE])) as stored:
             arrays = dict(stored)
         text = json.loads(arrays["text"].tobytes())
         names = about.pop("cluster_names")
         low, side = about.pop("density_low"), about.pop("density_side")
-        with Image.open(folder / SPRITES_FILE) as sheet:
+        with Image.open(io.BytesIO(content[SPRITES_FILE])) as sheet:
             sprites = sprites_from_sheet(
                 sheet, len(arrays["rows"]), about.pop("sprite_px"), about.pop("channels")
             )
-        atlas = Atlas(
+        return Atlas(
             positions=arrays["positions"],
             coordinates=arrays["coordinates"].astype(np.float32),
             cluster_of=arrays["cluster_of"].astype(np.int64),
@@ -190,10 +216,6 @@ def load_atlas(folder: str | Path) -> Atlas:
             scores=about.pop("scores"),
             about=about,
         )
-        rows = (atlas.coordinates, atlas.cluster_of, atlas.captions, atlas.rows, sprites.pixels)
-        if {len(each) for each in rows} != {len(atlas)}:
-            raise ValueError("the files are of different atlases")
-        return atlas
     except UNREADABLE:
         raise damaged(folder) from None
 
@@ -212,6 +234,10 @@ def read_about(folder: Path) -> dict[str, Any]:
     if not known:
         raise UserError(str(folder), "is an atlas of another version", "Add --overwrite")
     return about
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def damaged(folder: Path) -> UserError:

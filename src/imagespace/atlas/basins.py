@@ -32,6 +32,7 @@ from imagespace.atlas.view import View
 from imagespace.diffusion.denoiser import Denoiser
 from imagespace.errors import UserError
 from imagespace.evaluation import wilson_interval
+from imagespace.pipeline import LARGEST_BATCH
 
 NUM_CHECKED = 64
 STRIDES = (4, 2, 1)
@@ -81,8 +82,14 @@ def basins(
     kinds = np.full((num, num), -1, dtype=np.int64)
 
     def look(rows: NDArray[np.int64], columns: NDArray[np.int64], told: Report | None) -> Tensor:
-        x_1 = plane.points(u[columns], v[rows]) * sigma
-        return reading(ends(denoiser, x_1, course, report=told))
+        found = []
+        for start in range(0, len(rows), LARGEST_BATCH):
+            batch = slice(start, start + LARGEST_BATCH)
+            x_1 = plane.points(u[columns[batch]], v[rows[batch]]) * sigma
+            found.append(reading(ends(denoiser, x_1, course)))
+            if told is not None:
+                told(min(batch.stop, len(rows)), len(rows))
+        return torch.cat(found)
 
     strides = (1,) if walk_all else STRIDES
     for place, stride in enumerate(strides):

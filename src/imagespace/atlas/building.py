@@ -20,6 +20,7 @@ from imagespace.atlas.features import features_of
 from imagespace.atlas.labels import label_columns
 from imagespace.atlas.latents import check_has_space, latents_of
 from imagespace.atlas.layout import NUM_NEIGHBOURS, import_umap, lay_out
+from imagespace.atlas.made_from import check_pictures
 from imagespace.atlas.map_scores import score_map
 from imagespace.atlas.neighbours import nearest
 from imagespace.atlas.off_map import off_map_scores
@@ -124,6 +125,7 @@ def build_atlas(
         "features": features,
         "explained": fitted.explained,
         "num": len(rows),
+        "asked_num": num,
         "num_pictures": len(pictures),
         "seed": seed,
         "seconds": round(time.perf_counter() - started, 1),
@@ -165,12 +167,10 @@ def chosen_rows(total: int, num: int, seed: int) -> NDArray[np.int64]:
 def space_of_atlas(atlas: Atlas, pictures: PictureSet, stage: Stage = silent) -> PictureSpace:
     """The space that an atlas was made in, to find the coordinates of new pictures.
 
-    `pictures` are its own: the features of the feature space depend on them. UserError: others.
+    `pictures` are its own. UserError: they are others, or the features that the atlas was made from
+    are gone: those of the feature space are kept outside it, and learnt again they differ.
     """
-    if pictures.key != atlas.about["data_key"]:
-        raise UserError(
-            "the atlas", "was made from other pictures", "Give it those, or make it again"
-        )
+    check_pictures(atlas, pictures)
     describe: Describe = describe_grid
     basis = atlas.basis
     if atlas.about["space"] == "feature":
@@ -178,7 +178,9 @@ def space_of_atlas(atlas: Atlas, pictures: PictureSet, stage: Stage = silent) ->
             name, extract = features_of(pictures, report)
         if name != atlas.about["features"]:
             raise UserError(
-                "the atlas", f"was made from {atlas.about['features']} features", "Make it again"
+                "the atlas",
+                f"was made from {atlas.about['features']} features, and here are {name} ones",
+                "Make it again: add --overwrite",
             )
         describe = describe_features(extract, basis["feature_centre"], basis["feature_spread"])
     return PictureSpace(

@@ -8,12 +8,14 @@ words of all pictures, divided by its standard error (Monroe, Colaresi and Quinn
 """
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from imagespace.atlas.caption_words import is_han, words_of
+from imagespace.atlas.labels import are_numbers
 
 PRIOR_WEIGHT = 0.1  # of a word's own count in all captions
 LEAST_Z = 2.0
@@ -21,15 +23,6 @@ LEAST_SHARE = 0.04  # of a cluster's pictures that carry a word that names it
 LABEL_SHARE, LABEL_LIFT = 0.5, 1.15  # of a cluster that carries a label, and over all pictures
 NUM_WORDS = 2
 MOST_KINDS_TO_SEE = 12  # of a label; with more, no single one fills a cluster
-_STOP_WORDS = frozenset(
-    """a an and are as at be by for from in into is it its kind name of on one or other sort
-    something that the this to type used variant same character with""".split()  # noqa: SIM905
-)
-
-
-def words_of(caption: str) -> set[str]:
-    """The telling words of a caption, each once."""
-    return {w for w in re.findall(r"[a-z]{3,}", caption.lower()) if w not in _STOP_WORDS}
 
 
 def log_odds(inside: Counter[str], outside: Counter[str]) -> dict[str, float]:
@@ -55,11 +48,15 @@ def name_clusters(
     """A name for each cluster: its labels, then the caption words that tell it; all different.
 
     A label of most of a cluster's pictures, and of fewer elsewhere, names it; of labels with many
-    kinds, else the two most telling by log-odds. A cluster without any such label or word is
-    called by its number.
+    kinds, else the two most telling by log-odds. Labels that are numbers serve where no other do,
+    with the name of their column. A cluster without any such label or word is called by its number.
     """
     words = _Bags([words_of(caption) for caption in captions])
-    columns = [_Bags([{kind} if kind else set() for kind in each]) for each in labels.values()]
+    numbers = {name: each for name, each in labels.items() if are_numbers(each)}
+    kinds = [each for name, each in labels.items() if name not in numbers] or [
+        [f"{name} {kind}" if kind else "" for kind in each] for name, each in numbers.items()
+    ]
+    columns = [_Bags([{kind} if kind else set() for kind in each]) for each in kinds]
     names: list[str] = []
     for cluster in range(int(cluster_of.max()) + 1):
         rows = np.flatnonzero(cluster_of == cluster)
@@ -104,4 +101,9 @@ class _Bags:
             for word, z in scores.items()
             if z >= LEAST_Z and inside[word] >= LEAST_SHARE * len(rows)
         ]
-        return sorted(frequent, key=lambda word: (-scores[word], word))
+        chosen: list[str] = []
+        for word in sorted(frequent, key=lambda word: (-scores[word], -len(word), word)):
+            # Of two that tell as much the longer; a part of a word that is named says no more.
+            if not (is_han(word) and any(word in other or other in word for other in chosen)):
+                chosen.append(word)
+        return chosen

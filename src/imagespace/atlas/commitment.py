@@ -17,6 +17,7 @@ from imagespace.atlas.view import View
 from imagespace.diffusion.denoiser import Denoiser
 from imagespace.diffusion.samplers import Noise, Step, walk
 from imagespace.evaluation import wilson_interval
+from imagespace.pipeline import LARGEST_BATCH
 from imagespace.precision import arithmetic
 from imagespace.randomness import picture_noise
 
@@ -148,10 +149,15 @@ def switch(
 
     The sampler of `course` must be deterministic; one of several steps starts anew at the change.
     """
-    x_t = noises * first.schedule.sigma(torch.tensor(course.times[0]))
-    with torch.no_grad():
-        steps = list(walk(first, x_t, course.times, course.build_sampler(), no_noise))
-    places = [x_t, *(step.x_next for step in steps)]
+    sigma = first.schedule.sigma(torch.tensor(course.times[0]))
+    batches = []
+    for x_t in (noises * sigma).split(LARGEST_BATCH):
+        batch = [x_t]
+        with torch.no_grad(), arithmetic(course.dtype):
+            for step in walk(first, x_t, course.times, course.build_sampler(), no_noise):
+                batch.append(step.x_next)
+        batches.append(torch.stack(batch))
+    places = torch.cat(batches, dim=1)
     parts = []
     for number, place in enumerate(places):
         parts.append(ends(second, place, course, number))

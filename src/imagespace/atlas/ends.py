@@ -56,7 +56,6 @@ def ends(
     course: Course,
     first: int = 0,
     noise_of: Callable[[slice], Noise] | None = None,
-    report: Report | None = None,
 ) -> Tensor:
     """The ends [N, ...] of walks from x_t [N, ...], which stand at time `course.times[first]`.
 
@@ -71,8 +70,6 @@ def ends(
             for step in walk(denoiser, end, course.times[first:], sampler, noise):
                 end = step.x_next
         parts.append(end)
-        if report is not None:
-            report(rows.stop, len(x_t))
     return torch.cat(parts)
 
 
@@ -86,12 +83,7 @@ def walk_places(
     return torch.stack(places)
 
 
-def answers(denoiser: Denoiser, x_t: Tensor, t: float, report: Report | None = None) -> Tensor:
-    """x0_hat [N, ...] at points x_t [N, ...] of one time."""
-    parts = []
-    for start in range(0, len(x_t), LARGEST_BATCH):
-        with torch.no_grad():
-            parts.append(denoiser(x_t[start : start + LARGEST_BATCH], x_t.new_tensor(t)))
-        if report is not None:
-            report(min(start + LARGEST_BATCH, len(x_t)), len(x_t))
-    return torch.cat(parts)
+def answers(denoiser: Denoiser, x_t: Tensor, t: float) -> Tensor:
+    """x0_hat [N, ...] at a batch of points x_t [N, ...] of one time."""
+    with torch.no_grad():
+        return denoiser(x_t, x_t.new_tensor(t))

@@ -5,9 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from imagespace.errors import UserError
 from imagespace.evaluation.random_features import RandomFeatures
-from imagespace.evaluation.space_training import space_of
+from imagespace.evaluation.space_training import FEWEST_PICTURES, space_of
 from imagespace.pictures.folder import PictureSet
 from imagespace.text.vectors import load_text_encoder
 
@@ -19,16 +18,17 @@ def features_of(
 ) -> tuple[str, Extract]:
     """The name of the features and what extracts them from pictures uint8 [N, H, W, C].
 
+    Equal names are equal features: a space that was learnt anew has other weights and another name.
     The image-text space of the evaluation, shipped with the glyphs and learnt once for other sets
     (docs/atlas.md has the comparison); random features where there are too few pictures for it.
+    UserError: the space that was kept is damaged.
     """
+    if len(pictures.indices("train")) < FEWEST_PICTURES:
+        return "random", RandomFeatures(pictures.pixels.shape[3])
 
     def report(fraction: float, loss: float) -> None:
         if progress is not None:
             progress(round(1000 * fraction), 1000)
 
-    try:
-        space = space_of(pictures, load_text_encoder(), report)
-    except UserError:
-        return "random", RandomFeatures(pictures.pixels.shape[3])
-    return "image-text", space
+    space = space_of(pictures, load_text_encoder(), report)
+    return f"{space.name}-{space.fingerprint}", space

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imagespace.atlas.atlas import UNREADABLE, Atlas, damaged, write_whole
+from imagespace.atlas.made_from import check_made_from
 from imagespace.atlas.sprites import Sprites, shrink, sprites_from_sheet
 from imagespace.errors import UserError
 
@@ -156,7 +157,7 @@ def walk_on_map(
     The prompts are shared out in turn; without any they are the captions of pictures that training
     did not see (of those that it saw, where there are no others), or none for a model without text.
     Of a map of latents a walk's own points are placed, and decoded only to be seen. UserError: a
-    prompt that cannot be read, or an atlas of other weights.
+    prompt that cannot be read, or an atlas of other weights or pictures or made in another space.
     """
     from imagespace.atlas.latents import channels_last
     from imagespace.evaluation.subject import Subject
@@ -164,8 +165,7 @@ def walk_on_map(
     from imagespace.precision import fastest_dtype
 
     check_walks(num, num_steps)
-    if model.sha256 != atlas.about["model_sha256"]:
-        raise UserError("the atlas", "was made for other weights", "Make it again")
+    check_made_from(atlas, model, pictures, space)
     subject = Subject(model, pictures, num, seed, fastest_dtype())
     if prompts:
         settings = subject.settings_for(_shared(prompts, num), num_steps=num_steps)  # type: ignore[arg-type]

@@ -40,6 +40,7 @@ LOSSLESS_BELOW_PIXELS = 2_000_000  # a larger sheet takes minutes to pack withou
 SPRITES_BUDGET_BYTES = 5_500_000
 WALKS_BUDGET_BYTES = 1_500_000
 QUALITIES = (90, 80, 70, 60, 50, 40)
+SMALLEST_SPRITE_PX = 8
 TRIAL_SHARE = 0.05  # of the sheet, to see which quality fits
 
 
@@ -60,12 +61,13 @@ def write_page(data: PageData, path: str | Path) -> Path:
 def _packed(data: PageData) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The page's words and numbers, and its arrays and sheets by name."""
     points, box = quantised(data.positions)
+    sprites, sprite_px = _webp(data.sprites, data.sprite_px, SPRITES_BUDGET_BYTES)
     words: dict[str, Any] = {
         "title": data.title,
         "box": box,
         "clusterNames": list(data.cluster_names),
         "captions": list(data.captions),
-        "spritePx": data.sprite_px,
+        "spritePx": sprite_px,
         "columns": data.columns,
         "densityShape": list(data.density.shape),
         "extent": [float(edge) for edge in data.extent],
@@ -76,19 +78,20 @@ def _packed(data: PageData) -> tuple[dict[str, Any], dict[str, bytes]]:
         "positions": deflated(points.tobytes()),
         "clusters": deflated(data.cluster_of.astype("<i4").tobytes()),
         "density": density_levels(data.density),
-        "sprites": _webp(data.sprites, SPRITES_BUDGET_BYTES),
+        "sprites": sprites,
     }
     if data.walks is not None:
         walks = data.walks
         walk_points, walk_box = quantised(walks.positions.reshape(-1, 2))
         x_t_points, x_t_box = quantised(walks.x_t_positions.reshape(-1, 2))
         sheet, columns = _walk_sheet(walks)
+        thumbnails, thumbnail_px = _webp(sheet, walks.thumbnails.shape[2], WALKS_BUDGET_BYTES)
         words["walks"] = {
             "box": walk_box,
             "standingBox": x_t_box,
             "times": [round(float(t), 6) for t in walks.times],
             "prompts": list(walks.prompts),
-            "spritePx": walks.thumbnails.shape[2],
+            "spritePx": thumbnail_px,
             "columns": columns,
         }
         blocks |= {
@@ -97,7 +100,7 @@ def _packed(data: PageData) -> tuple[dict[str, Any], dict[str, bytes]]:
             "walk-standing": deflated(x_t_points.tobytes()),
             "walk-standing-off-map": deflated(walks.is_x_t_off_map.astype(np.uint8).tobytes()),
             "walk-nearest": deflated(walks.nearest.astype("<i4").tobytes()),
-            "walk-sprites": _webp(sheet, WALKS_BUDGET_BYTES),
+            "walk-sprites": thumbnails,
         }
     return words, blocks
 
@@ -115,22 +118,41 @@ def _walk_sheet(walks: PageWalks) -> tuple[Image.Image, int]:
     return Image.fromarray(sheet[..., 0] if channels == 1 else sheet), columns
 
 
-def _webp(sheet: Image.Image, budget_bytes: int) -> bytes:
-    """The sheet without loss if it is small, else at the best quality that fits the budget."""
+def _webp(sheet: Image.Image, sprite_px: int, budget_bytes: int) -> tuple[bytes, int]:
+    """The sheet and the side of one picture on it: as it is, or what fits the budget.
+
+    Small sheets lose nothing; others have the best quality that fits. Where the worst quality is
+    too large still, as of many walks of many steps, the pictures are smaller.
+    """
     if max(sheet.size) > WEBP_LIMIT_PX:
         raise UserError(
             f"a sheet of {sheet.width} x {sheet.height} px",
             f"a browser takes sides up to {WEBP_LIMIT_PX} px",
             "Map fewer pictures, or smaller ones.",
         )
-    image = sheet.convert("RGB")
-    if image.width * image.height <= LOSSLESS_BELOW_PIXELS:
-        return _saved(image, lossless=True)
+    whole = sheet.convert("RGB")
+    if whole.width * whole.height <= LOSSLESS_BELOW_PIXELS:
+        return _saved(whole, lossless=True), sprite_px
+    columns, lines = whole.width // sprite_px, whole.height // sprite_px
+    cells = (0, 0, columns * sprite_px, lines * sprite_px)
+    for side in (sprite_px, *range(sprite_px - 2, SMALLEST_SPRITE_PX - 1, -2)):
+        image = whole
+        if side < sprite_px:  # a box filter of whole pictures mixes none with its neighbour
+            size = (columns * side, lines * side)
+            image = whole.resize(size, Image.Resampling.BOX, box=cells)
+        quality = _best_quality(image, budget_bytes)
+        if quality is not None:
+            break
+    return _saved(image, quality=quality or QUALITIES[-1]), side
+
+
+def _best_quality(image: Image.Image, budget_bytes: int) -> int | None:
+    """The best quality at which a part of the image keeps its part of the budget, if any does."""
     middle, half = image.height // 2, max(1, round(image.height * TRIAL_SHARE / 2))
     trial = image.crop((0, middle - half, image.width, middle + half))
     allowed = budget_bytes * trial.height / image.height
     fitting = (q for q in QUALITIES if len(_saved(trial, quality=q)) <= allowed)
-    return _saved(image, quality=next(fitting, QUALITIES[-1]))
+    return next(fitting, None)
 
 
 def _saved(image: Image.Image, **options: Any) -> bytes:

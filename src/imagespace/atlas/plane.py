@@ -1,5 +1,6 @@
 """A plane: the two-dimensional slice of image space, or of noise space, through three points."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -94,6 +95,10 @@ class Plane:
         u, v = (torch.linspace(float(c) - half, float(c) + half, num).double() for c in centre)
         return u, v
 
-    def grid_points(self, u: Tensor, v: Tensor) -> Tensor:
-        """The points of a grid [len(v) len(u), ...], row by row: v is the slow one."""
-        return self.points(u.repeat(len(v)), v.repeat_interleave(len(u)))
+    def grid_points(self, u: Tensor, v: Tensor, at_once: int) -> Iterator[Tensor]:
+        """The points of a grid, row by row (v is the slow one), in batches [at_once, ...].
+
+        All of them together, in double precision, need not fit into memory.
+        """
+        across, up = u.repeat(len(v)), v.repeat_interleave(len(u))
+        yield from map(self.points, across.split(at_once), up.split(at_once))

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from imagespace.atlas.atlas import Atlas
 from imagespace.atlas.canvas import frame, say
 from imagespace.atlas.latents import channels_last
+from imagespace.atlas.made_from import check_made_from
 from imagespace.atlas.map_views import COLOURS, OTHER, blank_map
 from imagespace.atlas.off_map_marks import draw_dots, draw_paths
 from imagespace.atlas.view import View
 from imagespace.atlas.walk_views import TIMES
-from imagespace.evaluation.curves import replay
+from imagespace.evaluation.curves import history_files, replay
 from imagespace.evaluation.subject import Subject
 from imagespace.pipeline import LARGEST_BATCH, Model, PromptWarning
 
@@ -39,19 +40,21 @@ def view_replay(
     """Where the same prompts and seeds end at every evaluation of the run, one frame each.
 
     Colours are those of the clusters in which the last weights put them; a hollow dot is off the
-    map, and a line to or from one is dotted. UserError: the model is no run folder, or its run kept
-    no earlier weights.
+    map, and a line to or from one is dotted. UserError: the model is no run folder, its run kept no
+    earlier weights, or the atlas is of other weights or pictures or was made in another space.
     """
-    kept = list(replay(model))
+    check_made_from(atlas, model, pictures, space)
+    num_kept = len(history_files(model.source))
     seen, positions, ratios = [], [], []
-    for number, (num_images, weights) in enumerate(kept):
+    # One state at a time: a run keeps hundreds, each the size of a model.
+    for number, (num_images, weights) in enumerate(replay(model)):
         subject = Subject(weights, pictures, num, seed)
         placed = atlas.projection(space.coordinates(_ends(subject, num, space.name)))
         seen.append(num_images)
         positions.append(placed.positions)
         ratios.append(placed.ratio)
         if progress is not None:
-            progress(number + 1, len(kept))
+            progress(number + 1, num_kept)
     paths, off = np.stack(positions, axis=1), np.stack(ratios, axis=1) > 1
     ends = atlas.clusters_at(paths[:, -1])
     common = np.argsort(-np.bincount(ends, minlength=len(atlas.cluster_names)), kind="stable")

@@ -27,6 +27,7 @@ from imagespace.atlas.showing import AS_THEY_ARE, Showing
 from imagespace.atlas.view import View
 from imagespace.diffusion.denoiser import Denoiser, noise_from_x0
 from imagespace.pictures.signed import signed_picture
+from imagespace.pipeline import LARGEST_BATCH
 
 NUM_ARROWS = 17
 """A figure draws at most this many arrows a side."""
@@ -70,21 +71,27 @@ def slice_at(
     noisy = denoiser.schedule.add_noise(pictures, noise.expand_as(pictures), time)
     plane = Plane.through(*noisy)
     u, v = plane.grid(num)
-    x_t = plane.grid_points(u, v)
-    x0_hat = answers(denoiser, x_t, t, report)
-    direction = x0_hat - x_t
-    part = plane.part(direction)
-    length = direction.double().flatten(1).norm(dim=1)
-    score = -noise_from_x0(x0_hat, x_t, time, denoiser.schedule) / denoiser.schedule.sigma(time)
+    directions, scores, shares = [], [], []
+    for x_t in plane.grid_points(u, v, LARGEST_BATCH):
+        x0_hat = answers(denoiser, x_t, t)
+        direction = x0_hat - x_t
+        part = plane.part(direction)
+        length = direction.double().flatten(1).norm(dim=1)
+        eps_hat = noise_from_x0(x0_hat, x_t, time, denoiser.schedule)
+        directions.append(part)
+        scores.append(plane.part(-eps_hat / denoiser.schedule.sigma(time)))
+        shares.append(part.norm(dim=1) / length.clamp(min=1e-12))
+        if report is not None:
+            report(sum(map(len, shares)), num * num)
     shape = (len(v), len(u))
     return Slice(
         plane,
         t,
         u,
         v,
-        part.reshape(*shape, 2),
-        plane.part(score).reshape(*shape, 2),
-        (part.norm(dim=1) / length.clamp(min=1e-12)).reshape(shape),
+        torch.cat(directions).reshape(*shape, 2),
+        torch.cat(scores).reshape(*shape, 2),
+        torch.cat(shares).reshape(shape),
         plane.coordinates(pictures),
     )
 

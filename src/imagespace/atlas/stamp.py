@@ -4,29 +4,24 @@ import hashlib
 import os
 from pathlib import Path
 
-from imagespace.pictures.file_walk import CACHE_FOLDER
+from imagespace.pictures.file_walk import walk_files
 
 
 def stamp_of(path: Path) -> str:
-    """A fingerprint of the names, sizes and times of change of all files under a path.
+    """A fingerprint of the names, sizes and times of change of all files that are read of a path.
 
-    Equal stamps mean equal pictures; a copied folder has another stamp, and its pictures have to
-    be read to be compared. A path that does not exist has the stamp "".
+    They are those that a picture set is read from, behind links to folders too. Equal stamps mean
+    equal pictures (files outside that a table names are not looked at); a copied folder has another
+    stamp, and its pictures have to be read to be compared. A path that does not exist has the stamp
+    "".
     """
     if not path.exists():
         return ""
     digest = hashlib.blake2b(digest_size=16)
-    if path.is_file():
-        status = path.stat()
-        digest.update(f"{path.name} {status.st_size} {status.st_mtime_ns}".encode())
-        return digest.hexdigest()
-    for folder, folders, _ in os.walk(path):
-        folders[:] = sorted(name for name in folders if name != CACHE_FOLDER)
-        found = []
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_file():
-                    status = entry.stat()
-                    found.append(f"{entry.name} {status.st_size} {status.st_mtime_ns}")
-        digest.update("\n".join([folder.removeprefix(str(path)), *sorted(found)]).encode())
+    names = [""] if path.is_file() else walk_files(path)[0]
+    for name in names:
+        status = os.stat(path / name)
+        line = f"{name or path.name} {status.st_size} {status.st_mtime_ns}\n"
+        # A name need not be UTF-8.
+        digest.update(os.fsencode(line))
     return digest.hexdigest()

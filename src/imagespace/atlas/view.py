@@ -12,6 +12,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from PIL import Image
 
+from imagespace.atlas.atlas import write_whole
 from imagespace.errors import UserError
 from imagespace.pictures.film import FILM_SUFFIXES, save_film
 
@@ -33,7 +34,7 @@ class View:
     frames: Sequence[Image.Image] = ()
 
     def save(self, path: str | Path) -> Path:
-        """Writes the figure (.png, .svg, .pdf) or the film (.webp, .gif).
+        """Writes the figure (.png, .svg, .pdf) or the film (.webp, .gif), whole or not at all.
 
         Errors: UserError for another suffix, or for a film of a view that does not move.
         """
@@ -48,8 +49,10 @@ class View:
         else:
             # Without a date and with ids that are not random, the same view is the same file.
             metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix)
+            buffer = io.BytesIO()
             with rc_context({"svg.hashsalt": "imagespace"}):
-                self.figure.savefig(path, dpi=DPI, metadata=metadata)
+                self.figure.savefig(buffer, format=suffix[1:], dpi=DPI, metadata=metadata)
+            write_whole(path, buffer.getvalue())
         return path
 
     def _repr_png_(self) -> bytes:

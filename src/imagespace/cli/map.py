@@ -1,5 +1,6 @@
 """`imagespace map`: the real pictures as a map, and a model's walks on it."""
 
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -80,49 +81,68 @@ def map_pictures(
     check_out_folder(folder)
     atlas = _atlas(work, folder, space, num, seed, overwrite, prompt or [], colour)
     _print_scores(atlas)
-    views: dict[str, Callable[[], View]] = {"map": lambda: atlas.view_map(colour)}
+    shows: dict[str, Any] = {"atlas": atlas.fingerprint}
+    _draw(folder, ["map.png"], shows | {"colour": colour or ""}, lambda: atlas.view_map(colour))
     found = None
     if walks:
         found = _walks(work, atlas, folder, walks, steps, seed, prompt or [])
-        views |= {
-            "walks": lambda: atlas.view_walks(found),
-            "basins": lambda: atlas.view_basins(found),
-        }
-    if not is_shipped(model) and (Path(model) / "history").is_dir():
-        views["replay"] = lambda: _replay(work, atlas, seed)
-    for name, view in views.items():
-        path = folder / f"{name}.png"
-        if not path.is_file() or (name == "map" and colour is not None):
-            shown = view()
-            shown.save(path)
-            if name == "replay":
-                print(shown.save(path.with_suffix(".webp")))
-            print(shown.title)
-        print(path)
-    if film:
-        _write_films(folder, {name: views[name] for name in ("walks", "basins")})
+        shows_walks = shows | {"walks": found.about}
+        suffixes = [".png", ".webp"] if film else [".png"]
+        of_walks, of_ends = (
+            [f"{name}{suffix}" for suffix in suffixes] for name in ("walks", "basins")
+        )
+        _draw(folder, of_walks, shows_walks, lambda: atlas.view_walks(found))
+        _draw(folder, of_ends, shows_walks, lambda: atlas.view_basins(found))
     _write_page(folder, atlas, found)
+    # Last: weights of the run's history that cannot be read cost the replay and nothing else.
+    if not is_shipped(model):
+        kept = sorted(path.name for path in (Path(model) / "history").glob("images-*.safetensors"))
+        try:
+            if kept:
+                shows["history"] = kept
+                _draw(
+                    folder, ["replay.webp", "replay.png"], shows, lambda: _replay(work, atlas, seed)
+                )
+        except UserError as error:
+            print(f"imagespace: warning: the replay is left out: {error}", file=sys.stderr)
 
 
-def _write_films(folder: Path, views: "dict[str, Callable[[], View]]") -> None:
-    """The films of these views that are not kept."""
-    for name, view in views.items():
-        path = folder / f"{name}.webp"
-        if not path.is_file():
-            with stage(f"filming the {name}"):
-                view().save(path)
-        print(path)
+def _draw(
+    folder: Path, names: list[str], made_from: dict[str, Any], view: Callable[[], "View"]
+) -> None:
+    """Writes a view's figure and film of these names, unless those that are there show the same."""
+    from imagespace.atlas.drawn import drawn_from, note_drawn
+
+    stale = [name for name in names if drawn_from(folder, name) != made_from]
+    if stale:
+        for name in stale:
+            note_drawn(folder, name, None)
+        with stage(f"drawing {' and '.join(stale)}"):
+            shown = view()
+            for name in stale:
+                shown.save(folder / name)
+                note_drawn(folder, name, made_from)
+        print(shown.title)
+    for name in names:
+        print(folder / name)
 
 
 def _write_page(folder: Path, atlas: "Atlas", walks: "Walks | None") -> None:
-    """The page that pans, zooms and plays, unless it is kept."""
-    from imagespace.atlas.atlas_page import PAGE_FILE, write_atlas_page
+    """The page that pans, zooms and plays, unless the one that is there shows the same.
 
-    path = folder / PAGE_FILE
-    if not path.is_file():
+    Without walks (`--walks 0`) a page of this atlas with walks shows more than was asked for.
+    """
+    from imagespace.atlas.atlas_page import PAGE_FILE, write_atlas_page
+    from imagespace.atlas.drawn import drawn_from, note_drawn
+
+    made_from = {"atlas": atlas.fingerprint, "walks": {} if walks is None else walks.about}
+    kept = drawn_from(folder, PAGE_FILE)
+    if kept.get("atlas") != atlas.fingerprint or (walks is not None and kept != made_from):
+        note_drawn(folder, PAGE_FILE, None)
         with stage("writing the page"):
             write_atlas_page(folder, atlas, walks)
-    print(path)
+        note_drawn(folder, PAGE_FILE, made_from)
+    print(folder / PAGE_FILE)
 
 
 class _Work:
@@ -166,7 +186,7 @@ class _Work:
         """Of the pictures' folder: the one that is named, or the one that the atlas names."""
         from imagespace.atlas.stamp import stamp_of
 
-        return stamp_of(self.data or Path(folder))
+        return stamp_of(self.data or Path(folder)) if self.data or folder else ""
 
     @property
     def folder(self) -> Path:
@@ -223,7 +243,7 @@ def _atlas(
             check_label(kept.labels, colour)
         return kept
     if not overwrite and folder.is_dir() and any(folder.iterdir()):
-        ours = {"atlas.npz", "sprites", "walks.npz", "walk-sprites", "walks.webp"}
+        ours = {"atlas.npz", "sprites", "walks.npz", "walk-sprites", "walks.webp", "drawn.json"}
         foreign = sorted({path.name for path in folder.iterdir()} - ours)
         if foreign:
             raise UserError(
@@ -248,7 +268,6 @@ def _atlas(
     atlas = build_atlas(work.model, work.pictures, space, num, seed, stage, beside)
     atlas.about.update(
         work.about,
-        asked_num=num,
         data=str(work.folder.resolve()),
         data_stamp=work.stamp(str(work.folder)),
     )
@@ -270,15 +289,23 @@ def _forget(folder: Path, *names: str) -> None:
 def _check_same(
     work: _Work, folder: Path, about: dict[str, Any], space: str, num: int, seed: int
 ) -> None:
-    """UserError unless the atlas was made from these weights, pictures, space, number and seed."""
-    asked = {**work.about, "space": space, "asked_num": num, "seed": seed}
+    """UserError unless the atlas was made from these weights, pictures, space, number and seed.
+
+    One that was built in Python knows its weights once loaded, and not their file.
+    """
+    asked = {"space": space, "asked_num": num, "seed": seed}
+    if "weights_sha256" in about:
+        asked = {**work.about, **asked}
+    else:
+        asked = {"model_sha256": work.model.sha256, **asked}
     others = [name for name, value in asked.items() if about.get(name) != value]
     stamp = work.stamp(about.get("data", ""))
     if not others and (not stamp or stamp != about.get("data_stamp")):
         # Copied or touched, perhaps: only the pictures themselves can tell.
         others = [] if work.pictures.key == about.get("data_key") else ["data"]
     if others:
-        names = {"weights_sha256": "weights", "asked_num": "--num", "data": "pictures"}
+        names = {"asked_num": "--num", "data": "pictures"}
+        names |= dict.fromkeys(("weights_sha256", "model_sha256"), "weights")
         what = " and ".join(names.get(name, f"--{name}") for name in others)
         raise UserError(
             str(folder),

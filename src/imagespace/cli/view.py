@@ -42,6 +42,10 @@ SEED = Annotated[int, typer.Option(help="Of the noise.")]
 GUIDANCE = Annotated[float, typer.Option(help="Pull of the prompt; 1 is off.")]
 
 PAGE_SUFFIX = ".html"
+# Points a side, each asked of the model: more take days of a processor.
+MOST_GRID = 257
+MOST_GRID_OF_POINTS = 201  # all of which are asked at once
+MOST_FORKS = 4_000  # of all steps together, whose ends are kept: 3 GB of pictures of 256 px
 THREE = ("fish", "tree", "horse")
 NUM_OF_SET = 400  # pictures that stand for a whole set
 FILM_TIMES = (0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4, 0.35, 0.3)
@@ -78,8 +82,10 @@ def basins(
 ) -> None:
     """A slice of noise space, each noise coloured by what its walk ends in."""
     target = _target(out, "basins", overwrite, numbers)
-    if grid < 5 or (grid - 1) % 4:
-        raise UserError(f"--grid {grid}", "must be 4 n + 1 and at least 5", "Use 17, 33 or 65")
+    if not 5 <= grid <= MOST_GRID or (grid - 1) % 4:
+        raise UserError(
+            f"--grid {grid}", f"must be 4 n + 1 and from 5 to {MOST_GRID}", "Use 17, 33 or 65"
+        )
     _check_steps(steps)
     if _is_film(target) and len(prompt or [""]) * len(guidance or [1.0]) < 2:
         raise UserError(
@@ -137,8 +143,8 @@ def _on_a_plane(kind: str, points_a_side: int, says: str) -> Callable[..., None]
         overwrite: OVERWRITE = False,
     ) -> None:
         target = _target(out, kind, overwrite, numbers)
-        if grid < 3:
-            raise UserError(f"--grid {grid}", "must be at least 3", "Use 17")
+        if not 3 <= grid <= MOST_GRID:
+            raise UserError(f"--grid {grid}", f"must be from 3 to {MOST_GRID}", "Use 17")
         if not 0 < at < 1:
             raise UserError(f"--at {at:g}", "must be above 0 and below 1", "Use about 0.6")
         from imagespace.atlas.hill import hill_view
@@ -227,8 +233,10 @@ def commitment(
     if _is_film(target):
         raise UserError(f"--out {target}", "this view does not move", "Name a .png, .svg or .pdf")
     _check_steps(steps)
-    if forks < 2:
-        raise UserError(f"--forks {forks}", "must be at least 2", "Use 16")
+    most = MOST_FORKS // steps
+    if not 2 <= forks <= most:
+        rule = f"must be from 2 to {most} at {steps} steps"
+        raise UserError(f"--forks {forks}", rule, f"Use {min(16, most)}")
     if other and not prompt:
         raise UserError("--other", "there is no --prompt to change from", "Give one")
     _check_data(data, pictures)
@@ -282,9 +290,10 @@ def points(
 ) -> None:
     """The whole space of a model of points: density, field and paths, on a line or in the plane."""
     target = _target(out, "points", overwrite, numbers, also=(PAGE_SUFFIX,))
-    _check_steps(steps)
-    if grid < 11:
-        raise UserError(f"--grid {grid}", "must be at least 11", "Use 61")
+    _check_steps(steps, fewest=2)
+    if not 11 <= grid <= MOST_GRID_OF_POINTS:
+        rule = f"must be from 11 to {MOST_GRID_OF_POINTS}"
+        raise UserError(f"--grid {grid}", rule, "Use 61")
     from imagespace.atlas.point_field import point_field_view
     from imagespace.atlas.river import river_view
     from imagespace.pipeline import load
@@ -364,9 +373,10 @@ def _is_film(target: Path) -> bool:
     return target.suffix.lower() in FILM_SUFFIXES
 
 
-def _check_steps(steps: int) -> None:
-    if not 1 <= steps <= 1000:
-        raise UserError(f"--steps {steps}", "a walk has 1 to 1000 steps", "Use about 8")
+def _check_steps(steps: int, fewest: int = 1) -> None:
+    if not fewest <= steps <= 1000:
+        rule = f"must be from {fewest} to 1000"
+        raise UserError(f"--steps {steps}", rule, f"Use about {8 if fewest == 1 else 100}")
 
 
 def _model_of_pictures(name: str) -> "Model":

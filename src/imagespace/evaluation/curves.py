@@ -142,13 +142,17 @@ def _settings(name: str, subject: Subject) -> Iterator[tuple[str, Any, Subject, 
         )
 
 
+def history_files(run: str | Path) -> list[Path]:
+    """The weights that a run folder keeps of its evaluations, in order."""
+    return sorted((Path(run) / "history").glob("images-*.safetensors"))
+
+
 def replay(model: Model) -> Iterator[tuple[int, Model]]:
     """(pictures seen, model) at each evaluation of a training run, from step 0 on.
 
     UserError: the model is not a run folder, or its run kept no weights of earlier steps.
     """
-    folder = Path(model.source) / "history"
-    files = sorted(folder.glob("images-*.safetensors"))
+    files = history_files(model.source)
     if not files:
         raise UserError(
             model.source,

@@ -1,5 +1,6 @@
 """A film of a walk: at every step, where it stands (x_t) beside what it sees (x0_hat)."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,17 @@ def film_frame(
 def save_film(
     path: Path, frames: Sequence[Image.Image], durations_ms: Sequence[int] | None = None
 ) -> None:
-    """Writes the frames as one animation, each for its time; by default it rests on its last."""
+    """Writes the frames as one animation, each for its time; by default it rests on its last.
+
+    The file is written whole or not at all.
+    """
     check_film_name(path)
     durations = list(durations_ms or [FRAME_MS] * (len(frames) - 1) + [LAST_FRAME_MS])
     options: dict[str, Any] = {"lossless": True} if path.suffix.lower() == ".webp" else {}
-    frames[0].save(
-        path, save_all=True, append_images=list(frames[1:]), duration=durations, loop=0, **options
-    )
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial{path.suffix}")
+    options |= {"save_all": True, "append_images": list(frames[1:]), "loop": 0}
+    try:
+        frames[0].save(partial, duration=durations, **options)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
