@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imagespace.atlas.map_walks import WALK_SPRITES_FILE
 from imagespace.atlas.neighbours import nearest
 from imagespace.checkpoints import save_model
 from imagespace.cli import main
@@ -171,7 +172,7 @@ def test_an_atlas_of_other_weights_is_refused_and_never_mixed(tmp_path, map_run,
     for name in ("weights_sha256", "model_sha256"):
         assert about[name] != old[name]
     # The same pictures lie where they lay; the walks are those of the new weights.
-    assert contents(atlas)["walks.webp"] != before["walks.webp"]
+    assert contents(atlas)[WALK_SPRITES_FILE] != before[WALK_SPRITES_FILE]
     assert contents(atlas)["walks.png"] != before["walks.png"]
     assert contents(atlas)["index.html"] != before["index.html"]
 
