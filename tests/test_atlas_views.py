@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -20,11 +21,13 @@ from imagespace.atlas.point_field import point_field, point_field_view
 from imagespace.atlas.reading import NearestReading
 from imagespace.atlas.river import river, river_view
 from imagespace.atlas.slice import slice_at, slice_view
+from imagespace.cli.chosen_pictures import some_pictures
 from imagespace.diffusion.exact import ExactGaussian, ExactMixture, ExactPictures
 from imagespace.diffusion.samplers import DDIM, DDPM, DPMSolverPP2M, Euler, Heun, walk
 from imagespace.diffusion.schedule import Cosine, DDPMLinear, RectifiedFlow
 from imagespace.diffusion.spacing import step_times
-from imagespace.pipeline import LARGEST_BATCH
+from imagespace.pictures.folder import read_folder
+from imagespace.pipeline import LARGEST_BATCH, to_pixels
 from imagespace.randomness import picture_noise
 
 FLOW = RectifiedFlow()
@@ -196,6 +199,17 @@ def test_a_set_that_is_given_is_drawn_below_the_three_and_in_the_film():
     without = forward_view(FLOW, pictures, ["a", "b", "c"], film=True)
     assert "of its pictures" not in without.figure.get_supxlabel()
     assert np.abs(np.asarray(view.frames[0], int) - np.asarray(without.frames[0])).max() > 50
+
+
+def test_pictures_that_stand_for_a_set_are_different_ones_of_it(tiny_model, shapes_folder):
+    pixels = read_folder(shapes_folder, 16, 1).pixels
+    some = to_pixels(some_pictures(tiny_model, shapes_folder, 20, seed=1))
+    assert len(some) == 20
+    # Shapes may look alike: of no picture are there more than in the set.
+    have = Counter(picture.tobytes() for picture in pixels)
+    assert Counter(picture.tobytes() for picture in some) <= have
+    assert np.array_equal(to_pixels(some_pictures(tiny_model, shapes_folder, 999, 0)), pixels)
+    assert not np.array_equal(some, to_pixels(some_pictures(tiny_model, shapes_folder, 20, seed=2)))
 
 
 def test_a_deterministic_walk_that_is_left_goes_where_it_went(tiny_model):
