@@ -134,8 +134,10 @@ def portraits(browser: Chromium, folder: Path, name: str) -> None:
         "walk": "(atlas.escape(), atlas.escape(), atlas.goHome(), atlas.setPanel('walks', true),"
         f" {LONGEST}, atlas.walksPanel.select.value = String(atlas.walks.chosen),"
         " atlas.showWalk(), atlas.walks.seek(17), atlas.walksPanel.tell())",
-        "walks": "(atlas.walksPanel.select.value = '-1', atlas.walks.choose(-1), atlas.goHome(),"
-        " atlas.walks.seek(19), atlas.walksPanel.tell())",
+        "standing": "atlas.toggleStanding()",
+        "all-standing": "(atlas.walksPanel.select.value = '-1', atlas.walks.choose(-1),"
+        " atlas.goHome(), atlas.walks.seek(19), atlas.walksPanel.tell())",
+        "walks": "(atlas.toggleStanding(), atlas.walksPanel.tell())",
         "belief": "(atlas.setPanel('walks', false), atlas.setPanel('belief', true))",
     }
     for view, action in views.items():
@@ -285,6 +287,8 @@ def walks_to(
     flat = path.reshape(-1, 2)
     nearest = np.array([((positions - p) ** 2).sum(axis=1).argmin() for p in flat])
     off = np.broadcast_to(times > 0.55, path.shape[:2]) ^ (random.random(path.shape[:2]) < 0.03)
+    # Noise has the same nearest pictures whatever becomes of it: x_t leaves them late.
+    stands = path[:, -1:] + (path[:1, :1] - path[:, -1:]) * times[None, :, None] ** 0.2
     return PageWalks(
         positions=path,
         thumbnails=seen.clip(0, 255).astype(np.uint8),
@@ -292,6 +296,8 @@ def walks_to(
         prompts=[str(rows[i]["text"]) for i in goals],
         is_off_map=off,
         nearest=nearest.reshape(path.shape[:2]),
+        x_t_positions=stands.astype(np.float32),
+        is_x_t_off_map=np.broadcast_to(times > 0.05, path.shape[:2]),
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from command import ENVIRONMENT, run
 from PIL import Image
+from plain_atlas import plain_atlas, walks_of
 
 from imagespace.atlas.atlas import ATLAS_FILE, Atlas, load_atlas
 from imagespace.atlas.cluster_names import log_odds, name_clusters
@@ -20,7 +21,7 @@ from imagespace.atlas.clusters import clusters_of
 from imagespace.atlas.density import density_of
 from imagespace.atlas.labels import label_columns
 from imagespace.atlas.map_scores import purity, trustworthiness
-from imagespace.atlas.map_walks import Walks, about_walks, load_walks
+from imagespace.atlas.map_walks import about_walks, load_walks
 from imagespace.atlas.neighbours import nearest
 from imagespace.atlas.space import boxes_a_side, describe_grid, fit_space
 from imagespace.atlas.sprites import Sprites, as_kept, shrink, sprites_from_sheet
@@ -305,6 +306,7 @@ def test_a_stamp_changes_with_a_file_behind_a_linked_folder(tmp_path):
         (["map", "--out", "file"], "is not a folder"),
         (["map", "--out", "file/deep"], "cannot be written"),
         (["map", "--walks", "0", "--prompt", "fish"], "no walk is there"),
+        (["map", "--walks", "0", "--film"], "no walk is there to show"),
         # What only the pictures or the model can tell is told before the map is made.
         (["map", "--data", "enough", "--colour", "kind"], "the pictures carry no labels"),
         (["map", "--data", "enough", "--prompt", "x" * 300], "x" * 300),
@@ -339,55 +341,6 @@ def test_reading_an_atlas_needs_neither_torch_nor_umap(tmp_path):
     )
 
 
-def plain_atlas(num: int = 60, **labels: list[str]) -> Atlas:
-    """An atlas of random arrays: what is done with one does not ask where it came from."""
-    random = np.random.default_rng(0)
-    positions = random.normal(size=(num, 2)).astype(np.float32)
-    score = {"neighbours": 1, "farthest": 1.0, "lengths_median": [0, 0], "lengths_reach": [1, 1]}
-    return Atlas(
-        positions=positions,
-        coordinates=random.normal(size=(num, 5)).astype(np.float32),
-        cluster_of=np.arange(num) % 2,
-        cluster_names=["one", "two"],
-        captions=["a picture"] * num,
-        labels=labels,
-        sprites=Sprites(random.integers(0, 256, (num, 24, 24, 1)).astype(np.uint8)),
-        density=density_of(positions),
-        rows=np.arange(num),
-        basis={"centre": np.zeros(3, np.float32), "components": np.eye(3, dtype=np.float32)},
-        about={
-            "model_sha256": "0",
-            "data_key": "1",
-            "space": "pixel",
-            "features": "",
-            "seed": 0,
-            "num": num,
-        },
-        scores={
-            "projection": score,
-            "trustworthiness": 0.9,
-            "purity": {
-                "left-right or top-bottom": {"map": 0.98, "space": 0.97, "majority": 0.77},
-                "radical": {"map": 0.47, "space": 0.53, "majority": 0.05},
-            },
-        },
-    )
-
-
-def walks_of(atlas: Atlas) -> Walks:
-    num, steps = 4, 3
-    return Walks(
-        positions=np.zeros((num, steps, 2), np.float32),
-        nearest=np.zeros((num, steps), np.int64),
-        ratio=np.ones((num, steps), np.float32),
-        x_t_ratio=np.ones((num, steps), np.float32),
-        seen=np.zeros((num, steps, 24, 24, 1), np.uint8),
-        times=np.array([1, 0.6, 0.3], np.float32),
-        prompts=["fish"] * num,
-        about=about_walks(atlas, num, steps, 0, ["fish"]),
-    )
-
-
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
@@ -400,7 +353,7 @@ def walks_of(atlas: Atlas) -> Walks:
         ("sprites", lambda whole: whole[:100]),
         ("walks.npz", lambda whole: whole[:-200]),
         ("walks.npz", lambda whole: b""),
-        ("walks.webp", lambda whole: b""),
+        ("walk-sprites", lambda whole: b""),
     ],
 )
 def test_a_damaged_file_is_told_with_its_remedy(tmp_path, name, damage):
@@ -600,6 +553,14 @@ def test_the_command_keeps_its_atlas_and_refuses_others(tmp_path, shapes_folder,
     again = run(*words, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    # Films of the walks are made when they are asked for, of what is kept.
+    assert not {"walks.webp", "basins.webp"} & set(before)
+    filmed = run(*words, "--film", cwd=tmp_path)
+    assert filmed.returncode == 0, filmed.stderr
+    for name in ("walks.webp", "basins.webp"):
+        with Image.open(folder / name) as film:
+            assert film.n_frames == 4
+        (folder / name).unlink()
     for more in (["--seed", "1"], ["--num", "60"], ["--space", "feature"]):
         refused = run(*words, *more, cwd=tmp_path)
         assert refused.returncode == 2

@@ -1,6 +1,7 @@
 """The interactive map, in a real browser: what it holds, finds, shows and plays."""
 
 import base64
+import dataclasses
 import io
 import json
 import re
@@ -34,6 +35,14 @@ HOSTILE = [
     "",
 ]
 WORDS = ["red cat", "concatenated cats", "a cat, asleep", "dog", "CAT!", "猫と犬", "die Katze"]
+# Where x_t stands: beside the ways of x0_hat, in a box of its own, and there at the last.
+STANDING = np.array(
+    [
+        [[1006, -90], [1004, -60], [1005, -20], [1004, 30], [1003, 60]],
+        [[1006, -90], [1001, -80], [999, -90], [997, -70], [996, -50]],
+    ],
+    np.float32,
+)
 
 
 def colour_of(row: int) -> tuple[int, int, int]:
@@ -73,6 +82,8 @@ def page_data(walks: bool = True) -> PageData:
             prompts=["up </script>", "down"],
             is_off_map=np.array([[True, True, False, False, False], [True] * 5]),
             nearest=np.array([[0, 1, 2, 3, 9], [9, 8, 7, 6, 5]]),
+            x_t_positions=STANDING,
+            is_x_t_off_map=np.array([[True] * 4 + [False]] * 2),
         )
         if walks
         else None,
@@ -106,6 +117,7 @@ def page(browser):
     browser.evaluate(
         "document.getElementById('query').value = ''; atlas.look(''); atlas.pin(-1);"
         "document.querySelector('#legend [aria-pressed=true]')?.click();"
+        "if (atlas.walks.isStandingShown) atlas.walksPanel.stands.click();"
         "atlas.setPanel('walks', false); atlas.setPanel('clusters', true); atlas.flight = null;"
         "Object.assign(atlas.camera, atlas.homeView()); atlas.moved()"
     )
@@ -193,6 +205,7 @@ def test_positions_survive(page, written):
     for name, exact in (
         ("atlas.data.points", written[0].positions),
         ("atlas.walks.points", written[0].walks.positions.reshape(-1, 2)),
+        ("atlas.walks.standing.points", STANDING.reshape(-1, 2)),
     ):
         read = np.array(page.evaluate(f"[...{name}.x].map((x, i) => [x, {name}.y[i]])"))
         extent = np.ptp(exact.astype(np.float64), axis=0)
@@ -330,6 +343,49 @@ def test_a_walk_plays_to_its_last_position(page, written):
     assert page.evaluate(middle.format("near"))[:3] == pytest.approx(colour_of(9), abs=3)
 
 
+def follow(page, walk: int, step: int) -> None:
+    """Shows one walk at one step, without flights."""
+    prefer_motion(page, "reduce")
+    page.evaluate(f"atlas.setPanel('walks', true); atlas.walksPanel.select.value = '{walk}'")
+    page.evaluate("atlas.walksPanel.select.dispatchEvent(new Event('change'))")
+    page.evaluate(f"atlas.walks.isPlaying = false; atlas.walks.place = {step}; atlas.moved()")
+    page.wait_for("!atlas.flight && !atlas.isRequested")
+
+
+@needs_browser
+def test_where_x_t_stands_is_drawn_when_it_is_asked_for(page):
+    """Hollow at its own places, in its own colour; neither is there before the key is pressed."""
+    follow(page, 1, 2)
+    own = np.array([150, 214, 255])
+
+    def ink(step: int) -> tuple[int, float]:
+        """Pixels of x_t's colour about its place at a step, and how dark the middle is."""
+        place = "[atlas.camera.toScreenX(x[k]), atlas.camera.toScreenY(y[k])]"
+        x, y = page.evaluate(
+            f"(({{x, y}}, k) => {place})(atlas.walks.standing.points, atlas.walks.at(1, {step}))"
+        )
+        x, y = round(x), round(y)
+        seen = pixels(page)[y - 8 : y + 9, x - 8 : x + 9]
+        return int((np.abs(seen - own).max(axis=2) < 30).sum()), float(seen[8, 8].max())
+
+    assert page.evaluate("document.getElementById('stands').checked") is False
+    assert ink(2)[0] == 0
+    page.evaluate("document.getElementById('map').focus()")
+    page.key("x", "x")
+    page.wait_for("atlas.walks.isStandingShown && !atlas.flight && !atlas.isRequested")
+    num, middle = ink(2)
+    assert num > 20
+    assert middle < 80  # off the map: hollow
+    where = "document.getElementById('where').textContent"
+    assert "drawn where its nearest pictures lie" in page.evaluate(where)
+    page.evaluate("atlas.walks.place = 4; atlas.moved()")
+    page.wait_for("!atlas.isRequested")
+    assert "is on it too" in page.evaluate(where)
+    page.key("x", "x")
+    page.wait_for("!atlas.walks.isStandingShown && !atlas.flight && !atlas.isRequested")
+    assert ink(4)[0] == 0
+
+
 @needs_browser
 @pytest.mark.slow
 def test_keys_move_the_map_and_the_page_works_on_a_phone(browser, written):
@@ -431,6 +487,14 @@ def test_arrays_that_disagree_are_refused(tmp_path):
     ):
         with pytest.raises(UserError, match=said):
             PageData(**{**fields, **change})
+    walks = page_data().walks
+    for name, wrong in (
+        ("x_t_positions", STANDING[:, :-1]),
+        ("x_t_positions", STANDING * np.inf),
+        ("is_x_t_off_map", walks.is_off_map[:1]),
+    ):
+        with pytest.raises(UserError, match=name):
+            dataclasses.replace(walks, **{name: wrong})
 
 
 def test_a_sheet_too_large_for_a_browser_is_refused_and_nothing_overwritten(tmp_path):

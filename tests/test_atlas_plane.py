@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from imagespace.atlas.plane import Plane
-from imagespace.atlas.slice import slice_at
+from imagespace.atlas.slice import slice_at, slices_at
 from imagespace.diffusion.exact import ExactMixture
 from imagespace.diffusion.schedule import Cosine, RectifiedFlow
 from imagespace.errors import UserError
@@ -100,6 +100,18 @@ def test_arrows_of_a_mixture_are_its_closed_form(schedule):
     assert torch.allclose(found.direction, expected, atol=1e-4)
     score = -(position - alpha * towards) / variance
     assert torch.allclose(found.score, score, atol=1e-3)
+
+
+def test_slices_at_several_times_are_each_its_own_and_reported_as_one_work():
+    denoiser = ExactMixture(RectifiedFlow(), draw(2, 1, 6, 6), torch.tensor([0.3, 0.6]))
+    pictures, eps, told = draw(3, 1, 6, 6, seed=5), draw(1, 6, 6, seed=6), []
+    times = (0.8, 0.5, 0.2)
+    found = slices_at(denoiser, pictures, times, eps, 9, lambda *now: told.append(now))
+    for t, one in zip(times, found, strict=True):
+        assert torch.equal(one.direction, slice_at(denoiser, pictures, t, eps, 9).direction)
+    assert told == sorted(told)
+    assert told[-1] == (3 * 81, 3 * 81)
+    assert (81, 3 * 81) in told
 
 
 def test_share_is_one_where_the_plane_is_all_there_is():

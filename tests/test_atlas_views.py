@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from PIL import Image
 
 from imagespace.atlas.basins import basins, basins_view
 from imagespace.atlas.commitment import commitment_view, fork, switch
-from imagespace.atlas.ends import Course, course_of, ends
+from imagespace.atlas.data_cloud import data_cloud
+from imagespace.atlas.ends import Course, course_of, ends, no_noise, walk_places
 from imagespace.atlas.forward import cloud_at, forward_view
 from imagespace.atlas.hill import hill_of, hill_view
 from imagespace.atlas.plane import Plane
@@ -19,11 +21,13 @@ from imagespace.atlas.point_field import point_field, point_field_view
 from imagespace.atlas.reading import NearestReading
 from imagespace.atlas.river import river, river_view
 from imagespace.atlas.slice import slice_at, slice_view
+from imagespace.cli.chosen_pictures import some_pictures
 from imagespace.diffusion.exact import ExactGaussian, ExactMixture, ExactPictures
-from imagespace.diffusion.samplers import DDIM, DDPM, DPMSolverPP2M, Euler
+from imagespace.diffusion.samplers import DDIM, DDPM, DPMSolverPP2M, Euler, Heun, walk
 from imagespace.diffusion.schedule import Cosine, DDPMLinear, RectifiedFlow
 from imagespace.diffusion.spacing import step_times
-from imagespace.pipeline import LARGEST_BATCH
+from imagespace.pictures.folder import read_folder
+from imagespace.pipeline import LARGEST_BATCH, to_pixels
 from imagespace.randomness import picture_noise
 
 FLOW = RectifiedFlow()
@@ -148,6 +152,66 @@ def test_clouds_have_the_moments_of_the_forward_process(schedule):
     assert float(one.heights.square().mean().sqrt()) == pytest.approx(one.height, rel=0.01)
 
 
+@pytest.mark.parametrize("schedule", [RectifiedFlow(), Cosine(), DDPMLinear()])
+@pytest.mark.parametrize("t", [0.0, 0.5, 1.0])
+def test_the_cloud_of_a_set_has_the_moments_of_the_forward_process(schedule, t):
+    """On the plane: mean alpha m, covariance alpha^2 Cov(x_0) + sigma^2 I."""
+    num = 5000
+    stretched = torch.linspace(0.2, 3, 16).reshape(1, 4, 4)
+    x_0 = 1.5 + stretched * draw(num, 1, 4, 4)
+    plane = Plane.through(*draw(3, 1, 4, 4, seed=7))
+    one = data_cloud(schedule, plane, x_0, t, seed=3)
+    alpha, sigma = (float(f(torch.tensor(t))) for f in (schedule.alpha, schedule.sigma))
+    axes = torch.stack([plane.first.flatten(), plane.second.flatten()])
+    flat = x_0.flatten(1).double()
+    clean = (flat - flat.mean(dim=0)) @ axes.T
+    expected = alpha**2 * clean.T @ clean / num + sigma**2 * torch.eye(2)
+    mean = axes @ (alpha * flat.mean(dim=0) - plane.origin.flatten())
+    assert torch.allclose(one.mean, mean, atol=1e-5)
+    assert torch.allclose(one.covariance, expected, atol=1e-6)
+    # What is drawn has these moments, up to the chance of its noise.
+    assert float((one.points.mean(dim=0) - mean).abs().max()) < 4.5 * sigma / num**0.5 + 1e-5
+    found = torch.cov(one.points.T, correction=0)
+    largest = float(expected.diagonal().max())
+    assert float((found - expected).abs().max()) < 5 * (2 / num) ** 0.5 * largest * (t > 0) + 1e-5
+    assert one.spread == pytest.approx(torch.linalg.eigvalsh(expected).sqrt().flip(0).tolist())
+
+
+def test_a_set_that_is_given_is_drawn_below_the_three_and_in_the_film():
+    pictures, data = draw(3, 1, 8, 8), 0.5 * draw(50, 1, 8, 8, seed=5)
+    plane = Plane.through(*pictures)
+    view = forward_view(FLOW, pictures, ["a", "b", "c"], film=True, data=data)
+    assert "50 of its pictures" in " ".join(view.figure.get_supxlabel().split())
+    assert view.numbers["pictures_of_the_set"] == 50
+    for t, panel in zip((0, 0.3, 0.6, 0.8, 0.9, 1), view.figure.subfigs[2].axes, strict=True):
+        assert panel.get_title() == f"t = {t:g}"
+        (dots,) = panel.collections
+        x_t = FLOW.add_noise(
+            data, picture_noise((1, 8, 8), 0, "forward/data", range(50)), torch.tensor(t)
+        )
+        assert np.allclose(dots.get_offsets(), plane.coordinates(x_t), atol=1e-5)
+    # At the end all that is left is noise: as long as it is broad.
+    longest, shortest = (
+        view.numbers[f"{kind}_spread_of_the_set"] for kind in ("longest", "shortest")
+    )
+    assert longest[-1] == pytest.approx(1)
+    assert shortest[-1] == pytest.approx(1)
+    without = forward_view(FLOW, pictures, ["a", "b", "c"], film=True)
+    assert "of its pictures" not in without.figure.get_supxlabel()
+    assert np.abs(np.asarray(view.frames[0], int) - np.asarray(without.frames[0])).max() > 50
+
+
+def test_pictures_that_stand_for_a_set_are_different_ones_of_it(tiny_model, shapes_folder):
+    pixels = read_folder(shapes_folder, 16, 1).pixels
+    some = to_pixels(some_pictures(tiny_model, shapes_folder, 20, seed=1))
+    assert len(some) == 20
+    # Shapes may look alike: of no picture are there more than in the set.
+    have = Counter(picture.tobytes() for picture in pixels)
+    assert Counter(picture.tobytes() for picture in some) <= have
+    assert np.array_equal(to_pixels(some_pictures(tiny_model, shapes_folder, 999, 0)), pixels)
+    assert not np.array_equal(some, to_pixels(some_pictures(tiny_model, shapes_folder, 20, seed=2)))
+
+
 def test_a_deterministic_walk_that_is_left_goes_where_it_went(tiny_model):
     options = {"num_steps": 5, "sampler": "ddim"}
     denoiser = tiny_model.prompted("disc", guidance=1.0, **options)
@@ -234,6 +298,22 @@ def test_both_prompts_are_asked_in_batches_and_in_the_arithmetic_of_the_course()
     # Each walk is its own: in a batch or alone, under one prompt to the end.
     alone = ends(ExactGaussian(FLOW, torch.full((1, 2, 2), 0.8), 0.1), noises[-1:], course(4))
     assert torch.allclose(found.ends[-1, -1:], alone, atol=0.02)  # bfloat16 has 8 bits
+
+
+def test_places_of_a_walk_are_those_of_its_steps():
+    """x_t of one Gaussian by the flow is x_1 scaled: sqrt(alpha^2 s^2 + sigma^2) x_1 at mean 0."""
+    denoiser, x_1, times = (
+        ExactGaussian(FLOW, torch.zeros(2), 0.5),
+        draw(7, 2),
+        [1.0, 0.6, 0.3, 0.1],
+    )
+    steps = list(walk(denoiser, x_1, times, Heun(), no_noise))
+    places = walk_places(denoiser, x_1, times, Heun())
+    assert torch.equal(places[:-1], torch.stack([step.x_t for step in steps]))
+    fine = torch.linspace(1, 0.1, 61).tolist()
+    for t, x_t in zip(fine, walk_places(denoiser, x_1, fine, Heun()), strict=True):
+        scale = math.sqrt((0.5 * (1 - t)) ** 2 + t**2)
+        assert torch.allclose(x_t, scale * x_1, atol=2e-3)
 
 
 def test_the_river_carries_the_quantiles_of_a_gaussian():

@@ -146,6 +146,7 @@ def test_walks_are_placed_by_their_own_latents_and_decoded_only_to_be_seen(
         on_map = latent_atlas.projection(space.coordinates(channels_last(step.x0_hat)))
         assert np.allclose(walks.positions[:, index], on_map.positions, atol=1e-4)
         stands = latent_atlas.projection(space.coordinates(channels_last(step.x_t)))
+        assert np.allclose(walks.x_t_positions[:, index], stands.positions, atol=1e-4)
         assert np.allclose(walks.x_t_ratio[:, index], stands.ratio, rtol=1e-4)
     assert walks.x_t_is_off_map[:, 0].all()
 

@@ -118,14 +118,17 @@ class Atlas:
 
     def view_walks(self, walks: "Walks", num_followed: int = 3) -> "View":
         """Walks over the density, coloured by time, with pictures along a few of them."""
-        from imagespace.atlas.map_views import view_walks
+        from imagespace.atlas.walk_views import view_walks
 
         with fonts_for(self._names | set(walks.prompts)):
             return view_walks(self, walks, num_followed)
 
     def view_basins(self, walks: "Walks") -> "View":
-        """Where noises are first answered, coloured by the cluster in which they end."""
-        from imagespace.atlas.map_views import view_basins
+        """Where noises are first answered, coloured by the map's cluster in which they end.
+
+        On the map, where places are projected; `basins_view` draws a slice through noise itself.
+        """
+        from imagespace.atlas.walk_views import view_basins
 
         with fonts_for(self._names):
             return view_basins(self, walks)

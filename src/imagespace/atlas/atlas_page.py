@@ -40,6 +40,8 @@ def _seen(walks: "Walks") -> PageWalks:
         prompts=walks.prompts[:num],
         is_off_map=walks.is_off_map[:num],
         nearest=walks.nearest[:num],
+        x_t_positions=walks.x_t_positions[:num],
+        is_x_t_off_map=walks.x_t_is_off_map[:num],
     )
 
 

@@ -161,6 +161,8 @@ def basins_view(
 ) -> View:
     """The same slice under one or several labelled denoisers: prompts, strengths of guidance.
 
+    Basins of noise itself, exact at every point that is walked. `Atlas.view_basins` draws others:
+    the map's clusters in which walks end, with each noise where its first answer lies.
     Each is a panel and a frame of the film. `reading` reads samples (of latents: `ShownReading`).
     Errors as in `basins`.
     """

@@ -77,7 +77,7 @@ def place_picture(
     pixels: Any,
     place: tuple[float, float],
     size: float,
-    colour: str = INK,
+    colour: str | tuple[float, float, float, float] = INK,
     offset: tuple[float, float] = (0.0, 0.0),
 ) -> None:
     """A picture `size` points wide at a place of the data, moved by `offset` points."""

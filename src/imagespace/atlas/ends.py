@@ -1,4 +1,4 @@
-"""Where walks end: many points of one time taken on to pictures, a batch at a time."""
+"""Where walks end, many points of one time a batch at a time, and where they stand on the way."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -71,6 +71,16 @@ def ends(
                 end = step.x_next
         parts.append(end)
     return torch.cat(parts)
+
+
+def walk_places(
+    denoiser: Denoiser, x_t: Tensor, times: list[float], sampler: Sampler, noise: Noise = no_noise
+) -> Tensor:
+    """Where walks from x_t [N, ...] at `times[0]` stand at each of the T times: [T, N, ...]."""
+    places = [x_t]
+    with torch.no_grad():
+        places += [step.x_next for step in walk(denoiser, x_t, times, sampler, noise)]
+    return torch.stack(places)
 
 
 def answers(denoiser: Denoiser, x_t: Tensor, t: float) -> Tensor:

@@ -1,7 +1,11 @@
-"""Forward: pictures dissolve into noise, and where their clouds are meanwhile, exactly."""
+"""Forward: pictures dissolve into noise, and where their clouds are meanwhile, exactly.
+
+Of a few pictures; the cloud of the whole set is in data_cloud.py.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +27,7 @@ from imagespace.atlas.canvas import (
     shown,
     side_by_side,
 )
+from imagespace.atlas.data_cloud import TIMES, data_cloud, draw_data_cloud, draw_data_clouds
 from imagespace.atlas.plane import Plane
 from imagespace.atlas.showing import AS_THEY_ARE, Showing
 from imagespace.atlas.view import View
@@ -86,24 +91,27 @@ def forward_view(
     seed: int = 0,
     film: bool = False,
     showing: Showing = AS_THEY_ARE,
+    data: Tensor | None = None,
 ) -> View:
     """Three samples [3, C, H, W] dissolving, and their clouds on the plane through them.
 
-    UserError: the samples lie on one line.
+    `data` [N, C, H, W] are samples of the whole set, whose cloud is then drawn as well. UserError:
+    the three lie on one line.
     """
     plane = Plane.through(*pictures)
     times = torch.linspace(0, 1, NUM_SHOWN).tolist()
     eps = picture_noise(tuple(pictures[0].shape), seed, "forward", [0])[0]
-    figure = new_figure(11.0, 8.9)
-    grid = figure.add_gridspec(2, 1, height_ratios=[3.3, 4.6])
-    top, bottom = figure.add_subfigure(grid[0]), figure.add_subfigure(grid[1])
+    heights = [3.3, 4.6] if data is None else [3.3, 4.6, 2.35]
+    figure = new_figure(11.0, sum(heights) + 1.0)
+    grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
+    top, bottom, *lowest = (figure.add_subfigure(grid[row]) for row in range(len(heights)))
     panels = top.subplots(len(pictures), NUM_SHOWN)
     for row, x_0 in enumerate(pictures):
         for column, t in enumerate(times):
             x_t = schedule.add_noise(x_0[None], eps[None], torch.tensor(t))[0]
             title = f"t = {t:.2f}" if row == 0 else ""
             show_picture(panels[row, column], _stretched(x_t, showing), title)
-        panels[row, 0].set_ylabel(names[row], fontsize=9, color=OKABE_ITO[row])
+        panels[row, 0].set_ylabel(_label(names[row]), fontsize=9, color=OKABE_ITO[row])
         panels[row, 0].spines[:].set_color(OKABE_ITO[row])
     on_plane, distances = bottom.subplots(1, 2, width_ratios=[1, 1.1])
     _draw_plane(on_plane, schedule, plane, pictures, times, seed, showing)
@@ -114,18 +122,27 @@ def forward_view(
         if showing.is_of_latents
         else ("three pictures")
     )
-    say(
-        figure,
+    said = (
         f"Above: one noise enters {enters}. Below left: the plane through them; lines are the "
         "means alpha_t x_0, circles one sigma_t, dots drawn samples, all at true scale, the end "
-        "also enlarged. Below right: nearly all of the noise's length stands off the plane.",
+        "also enlarged. Below right: nearly all of the noise's length stands off the plane."
     )
+    if data is not None:
+        draw_data_clouds(lowest[0], schedule, plane, data, seed)
+        said += (
+            f" Lowest: q(x_t) of the whole set, {len(data)} of its pictures on the same plane, "
+            "each with noise of its own, each time at its own scale. Ellipses: one and two "
+            "standard deviations, alpha_t^2 Cov(x_0) + sigma_t^2 I; dashed: two of the "
+            "Gaussian that it becomes at t = 1."
+        )
+    say(figure, said)
     frames = []
     if film:
         for t in torch.linspace(0, 1, NUM_FRAMES).tolist():
-            frames.append(frame(_film_figure(schedule, plane, pictures, eps, t, seed, showing)))
+            moving = _film_figure(schedule, plane, pictures, eps, t, seed, showing, data)
+            frames.append(frame(moving))
     clouds = [[cloud_at(schedule, plane, x_0, t, seed, 1) for t in times] for x_0 in pictures]
-    numbers = {
+    numbers: dict[str, Any] = {
         "times": times,
         "one_sigma": [one.std for one in clouds[0]],
         "height_above_plane": {
@@ -134,7 +151,20 @@ def forward_view(
         "samples_within_one_sigma": _within(schedule, plane, pictures, seed),
         "expected_within_one_sigma": 1 - float(np.exp(-0.5)),
     }
+    if data is not None:
+        of_data = [data_cloud(schedule, plane, data, t, seed) for t in TIMES]
+        numbers |= {
+            "pictures_of_the_set": len(data),
+            "times_of_the_set": list(TIMES),
+            "longest_spread_of_the_set": [one.spread[0] for one in of_data],
+            "shortest_spread_of_the_set": [one.spread[1] for one in of_data],
+        }
     return View(f"{', '.join(names)} dissolving", figure, numbers, frames)
+
+
+def _label(name: str) -> str:
+    """A name short enough to stand beside its picture."""
+    return name if len(name) <= 14 else f"{name[:13].rstrip(' ,')}…"
 
 
 def _within(schedule: Schedule, plane: Plane, pictures: Tensor, seed: int) -> float:
@@ -223,12 +253,13 @@ def _draw_distances(
         axis.plot([t] * len(heights), heights, ".", color=INK, markersize=3, alpha=0.4)
     for number, (i, j) in enumerate(((0, 1), (1, 2), (2, 0))):
         apart = alpha * (pictures[i] - pictures[j]).norm()
-        label = f"{names[i]} to {names[j]}, means"
+        label = f"{_label(names[i])} to {_label(names[j])}, means"
         style = ("--", "-.", ":")[number]
         axis.plot(times, apart, style, color=OKABE_ITO[(0, 1, 2)[number]], label=label)
     axis.plot(times, sigma, color=OKABE_ITO[5], label="one sigma in the plane")
     axis.set_xlabel("time t: picture to noise", fontsize=9)
-    axis.legend(fontsize=8.5, frameon=False)
+    axis.set_ylim(top=1.4 * axis.get_ylim()[1])  # room for the legend above the lines
+    axis.legend(fontsize=8.5, frameon=False, loc="upper left")
     axis.tick_params(labelsize=8)
     axis.set_title("how far", fontsize=10, color=INK, loc="left")
     open_sides(axis)
@@ -242,10 +273,13 @@ def _film_figure(
     t: float,
     seed: int,
     showing: Showing,
+    data: Tensor | None,
 ) -> Figure:
     figure = new_figure(8.6, 5.4)
     left, right = side_by_side(figure, [1, 3.3])
     axis = right.add_subplot()
+    if data is not None:
+        draw_data_cloud(axis, data_cloud(schedule, plane, data, t, seed))
     panels = left.subplots(3, 1)
     for number, x_0 in enumerate(pictures):
         colour = OKABE_ITO[number]
@@ -268,5 +302,8 @@ def _film_figure(
     axis.tick_params(labelsize=8)
     open_sides(axis)
     off = float(cloud_at(schedule, plane, pictures[0], t, seed, 2).height)
-    axis.set_title(f"t = {t:.2f}    distance from the plane {off:.0f}", fontsize=10, loc="left")
+    title = f"t = {t:.2f}    distance from the plane {off:.0f}"
+    if data is not None:
+        title += "    grey: the whole set"
+    axis.set_title(title, fontsize=10, loc="left")
     return figure

@@ -15,7 +15,7 @@ from torch import Tensor
 from imagespace.atlas.canvas import INK, OKABE_ITO, frame, new_figure, say, side_by_side
 from imagespace.atlas.ends import Report
 from imagespace.atlas.showing import AS_THEY_ARE, Showing
-from imagespace.atlas.slice import Slice, draw_corners, slice_at
+from imagespace.atlas.slice import Slice, draw_corners, slices_at
 from imagespace.atlas.view import View
 from imagespace.diffusion.denoiser import Denoiser
 
@@ -89,16 +89,8 @@ def hill_view(
     Of latents the density is that of the latents, not of the pictures that they are decoded to.
     UserError: the samples lie on one line.
     """
-    times = [t, *film_times]
-    found = []
-    for number, time in enumerate(times):
-
-        def told(now: int, _: int, done: int = number * num * num) -> None:
-            if report is not None:
-                report(done + now, len(times) * num * num)
-
-        one = slice_at(denoiser, pictures, time, eps, num, told)
-        found.append((one, hill_of(one)))
+    slices = slices_at(denoiser, pictures, [t, *film_times], eps, num, report)
+    found = [(one, hill_of(one)) for one in slices]
     frames = [frame(_figure(one, hill, pictures, names, "", showing)) for one, hill in found[1:]]
     one, hill = found[0]
     sentence = (

@@ -1,4 +1,4 @@
-"""Walks of a model on a map: where each step's answer lies, and what it looks like."""
+"""Walks of a model on a map: where each step stands and what it sees, and what that looks like."""
 
 import hashlib
 import io
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imagespace.pictures.folder import PictureSet
     from imagespace.pipeline import Model
 
-WALKS_FILE, WALK_SPRITES_FILE = "walks.npz", "walks.webp"
+WALKS_FILE, WALK_SPRITES_FILE = "walks.npz", "walk-sprites"
 NUM_STEPS = 25
 MOST_SEEN = 200  # walks whose thumbnails are kept: more could not be looked at
 
@@ -35,13 +35,14 @@ class Walks:
     At step j the walk stands at x_t with t = `times[j]` and sees x0_hat. Of x0_hat: `positions`
     [W, T, 2] on the map, `nearest` [W, T] the nearest real picture (row of the atlas), `ratio`
     [W, T] how far from it (projection.py); `seen` uint8 [V, T, S, S, C] are its thumbnails in the
-    first V = min(W, 200) walks. Of x_t: `x_t_ratio` [W, T]. `prompts` [W]; `about` what the walks
-    were made from.
+    first V = min(W, 200) walks. Of x_t: `x_t_positions` [W, T, 2] and `x_t_ratio` [W, T].
+    `prompts` [W]; `about` what the walks were made from.
     """
 
     positions: NDArray[np.float32]
     nearest: NDArray[np.int64]
     ratio: NDArray[np.float32]
+    x_t_positions: NDArray[np.float32]
     x_t_ratio: NDArray[np.float32]
     seen: NDArray[np.uint8]
     times: NDArray[np.float32]
@@ -58,7 +59,7 @@ class Walks:
 
     @property
     def x_t_is_off_map(self) -> NDArray[np.bool_]:
-        """[W, T]: where the walk stands is no picture; so it is until near the end."""
+        """[W, T]: where a walk stands is no picture, and its place a guess, until near the end."""
         return self.x_t_ratio > 1
 
     def save(self, folder: Path) -> None:
@@ -72,6 +73,7 @@ class Walks:
             positions=self.positions,
             nearest=self.nearest.astype(np.int32),
             ratio=self.ratio,
+            x_t_positions=self.x_t_positions,
             x_t_ratio=self.x_t_ratio,
             times=self.times,
             text=np.frombuffer(json.dumps(text, ensure_ascii=False).encode(), np.uint8),
@@ -85,7 +87,7 @@ class Walks:
 def load_walks(folder: Path, about: dict[str, Any]) -> Walks | None:
     """The walks that an atlas folder keeps, if they were made from exactly this; else None.
 
-    UserError: they are damaged.
+    None too for a file of a version that did not keep where x_t lies. UserError: they are damaged.
     """
     file = folder / WALKS_FILE
     if not file.is_file():
@@ -94,7 +96,7 @@ def load_walks(folder: Path, about: dict[str, Any]) -> Walks | None:
         with file.open("rb") as opened, np.load(opened) as stored:
             arrays = dict(stored)
         text = json.loads(arrays["text"].tobytes())
-        if text["about"] != about:
+        if text["about"] != about or "x_t_positions" not in arrays:
             return None
         shape = arrays["nearest"].shape
         with Image.open(folder / WALK_SPRITES_FILE) as sheet:
@@ -104,6 +106,7 @@ def load_walks(folder: Path, about: dict[str, Any]) -> Walks | None:
             arrays["positions"],
             arrays["nearest"].astype(np.int64),
             arrays["ratio"],
+            arrays["x_t_positions"],
             arrays["x_t_ratio"],
             flat.pixels.reshape(num_seen, shape[1], *flat.pixels.shape[1:]),
             arrays["times"],
@@ -195,6 +198,7 @@ def walk_on_map(
                 ("positions", on_map.positions),
                 ("nearest", on_map.nearest),
                 ("ratio", on_map.ratio),
+                ("x_t_positions", where.positions),
                 ("x_t_ratio", where.ratio),
                 ("seen", shrink(shown[:num_seen])),
             ):

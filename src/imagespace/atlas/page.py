@@ -83,10 +83,12 @@ def _packed(data: PageData) -> tuple[dict[str, Any], dict[str, bytes]]:
     if data.walks is not None:
         walks = data.walks
         walk_points, walk_box = quantised(walks.positions.reshape(-1, 2))
+        x_t_points, x_t_box = quantised(walks.x_t_positions.reshape(-1, 2))
         sheet, columns = _walk_sheet(walks)
         thumbnails, thumbnail_px = _webp(sheet, walks.thumbnails.shape[2], WALKS_BUDGET_BYTES)
         words["walks"] = {
             "box": walk_box,
+            "standingBox": x_t_box,
             "times": [round(float(t), 6) for t in walks.times],
             "prompts": list(walks.prompts),
             "spritePx": thumbnail_px,
@@ -95,6 +97,8 @@ def _packed(data: PageData) -> tuple[dict[str, Any], dict[str, bytes]]:
         blocks |= {
             "walk-positions": deflated(walk_points.tobytes()),
             "walk-off-map": deflated(walks.is_off_map.astype(np.uint8).tobytes()),
+            "walk-standing": deflated(x_t_points.tobytes()),
+            "walk-standing-off-map": deflated(walks.is_x_t_off_map.astype(np.uint8).tobytes()),
             "walk-nearest": deflated(walks.nearest.astype("<i4").tobytes()),
             "walk-sprites": thumbnails,
         }

@@ -25,6 +25,7 @@ class PageWalks:
     prompts      [W]
     is_off_map   bool [W, T]: unlike 99 % of real pictures (projection.py)
     nearest      int [W, T], the row of the real picture nearest to the step
+    x_t_positions, is_x_t_off_map   the same of where the walk stands, `x_t`
 
     Errors: UserError for shapes that disagree, numbers that are not finite, or no walk at all.
     """
@@ -35,18 +36,23 @@ class PageWalks:
     prompts: Sequence[str]
     is_off_map: NDArray[np.bool_]
     nearest: NDArray[np.integer]
+    x_t_positions: NDArray[np.float32]
+    is_x_t_off_map: NDArray[np.bool_]
 
     def __post_init__(self) -> None:
         shape = (len(self.prompts), len(self.times))
         _require(min(shape) > 0, f"{shape[0]} walks of {shape[1]} steps", "there must be one")
-        for name in ("positions", "thumbnails", "is_off_map", "nearest"):
+        own = ("positions", "thumbnails", "is_off_map", "nearest", "x_t_positions")
+        for name in (*own, "is_x_t_off_map"):
             found = getattr(self, name).shape
             _require(found[:2] == shape, f"walks.{name} {found}", f"must begin with {shape}")
-        _require(
-            self.positions.shape == (*shape, 2) and bool(np.isfinite(self.positions).all()),
-            f"walks.positions {self.positions.shape}",
-            "must be two finite numbers a step",
-        )
+        for name in ("positions", "x_t_positions"):
+            places = getattr(self, name)
+            _require(
+                places.shape == (*shape, 2) and bool(np.isfinite(places).all()),
+                f"walks.{name} {places.shape}",
+                "must be two finite numbers a step",
+            )
         size = self.thumbnails.shape
         _require(
             len(size) == 5 and size[2] == size[3] and size[4] in (1, 3),

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from imagespace.atlas.canvas import INK, frame, new_figure, say
-from imagespace.atlas.ends import Report, no_noise
+from imagespace.atlas.ends import Report, walk_places
 from imagespace.atlas.view import View
 from imagespace.diffusion.denoiser import Denoiser
 from imagespace.diffusion.likelihood import likelihood
-from imagespace.diffusion.samplers import Heun, walk
+from imagespace.diffusion.samplers import Heun
 from imagespace.diffusion.spacing import LARGEST_RATIO, uniform
 from imagespace.randomness import generator
 
@@ -76,10 +76,7 @@ def point_field_view(
     sigma = float(schedule.sigma(torch.tensor(1.0)))
     start = torch.randn(NUM_PATHS, 2, generator=generator(seed, "paths")) * sigma
     times = uniform(num_steps, schedule)
-    paths = [start]
-    with torch.no_grad():
-        for step in walk(denoiser, start, times, Heun(), no_noise):
-            paths.append(step.x_next)
+    paths = walk_places(denoiser, start, times, Heun())
     end = paths[-1]
     far = float(end.abs().quantile(0.99))
     share = torch.linspace(0.97, 0.03, NUM_FRAMES) if film else torch.empty(0)
@@ -124,7 +121,7 @@ def _draw_field(axis: Axes, one: PointField) -> None:
     at = one.axis[every // 2 :: every].numpy()
     arrows = one.direction[every // 2 :: every, every // 2 :: every].numpy()
     length = np.linalg.norm(arrows, axis=-1)
-    # The longest spans one and a half cells; short ones stay short.
+    # All but the longest twentieth span up to 1.4 cells; short ones stay short.
     scale = (float(np.quantile(length, 0.95)) or 1.0) / (1.4 * float(at[1] - at[0]))
     axis.quiver(
         at,
@@ -141,15 +138,11 @@ def _draw_field(axis: Axes, one: PointField) -> None:
     _square(axis, reach, f"t = {one.t:.2f}")
 
 
-def _draw_paths(
-    axis: Axes, times: Sequence[float], paths: Sequence[Tensor], points: Tensor | None
-) -> None:
+def _draw_paths(axis: Axes, times: Sequence[float], paths: Tensor, points: Tensor | None) -> None:
     if points is not None:
         x, y = points[:4000].numpy().T
         axis.plot(x, y, ".", color="#b5b5b5", markersize=1.5, zorder=1)
-    stacked = torch.stack(list(paths))  # [T, N, 2]
-    for number in range(stacked.shape[1]):
-        line = stacked[:, number].numpy()
+    for line in paths.transpose(0, 1).numpy():
         segments = np.stack([line[:-1], line[1:]], axis=1)
         # From dark to bright, short of the yellow that white paper swallows.
         lines = LineCollection(list(segments), cmap="viridis", linewidths=0.8, alpha=0.75)
@@ -159,10 +152,10 @@ def _draw_paths(
     end = paths[-1].numpy()
     axis.plot(end[:, 0], end[:, 1], ".", color="#D55E00", markersize=3.5, zorder=4)
     reach = float(torch.cat([paths[-1] * 1.3, paths[0] / paths[0].std()]).abs().quantile(0.99))
-    _square(axis, reach, f"{stacked.shape[1]} walks and their ends")
+    _square(axis, reach, f"{paths.shape[1]} walks and their ends")
 
 
-def _film_figure(one: PointField, times: Sequence[float], paths: Sequence[Tensor]) -> Figure:
+def _film_figure(one: PointField, times: Sequence[float], paths: Tensor) -> Figure:
     figure = new_figure(5.6, 5.8)
     axis = figure.add_subplot()
     _draw_field(axis, one)

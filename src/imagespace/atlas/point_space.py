@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from imagespace.atlas.ends import Report, no_noise
+from imagespace.atlas.ends import Report, walk_places
 from imagespace.atlas.point_field import point_field
 from imagespace.atlas.point_page import PointPage, PointSlice
 from imagespace.atlas.river import river
 from imagespace.diffusion.denoiser import Denoiser
-from imagespace.diffusion.samplers import DDPM, Heun, Noise, Sampler, walk
+from imagespace.diffusion.samplers import DDPM, Heun
 from imagespace.diffusion.spacing import uniform
 from imagespace.errors import UserError
 from imagespace.randomness import generator
@@ -56,14 +56,14 @@ def page_of_points(
         start = torch.special.ndtri(shares)[:, None]
     start = start * float(denoiser.schedule.sigma(torch.tensor(1.0)))
     times = uniform(num_steps, denoiser.schedule)
-    flow = _walked(denoiser, start, times, Heun(), no_noise)
+    flow = walk_places(denoiser, start, times, Heun())
 
     def fresh(index: int) -> Tensor:
         return torch.randn(start.shape, generator=generator(seed, "step", index))
 
-    noise = _walked(denoiser, start, times, DDPM(), fresh)
+    noise = walk_places(denoiser, start, times, DDPM(), fresh)
     fewer = uniform(max(1, num_steps // 2), denoiser.schedule)
-    coarse = _walked(denoiser, start, fewer, Heun(), no_noise)[-1]
+    coarse = walk_places(denoiser, start, fewer, Heun())[-1]
     far = float(torch.cat([flow[-1], noise[-1]]).abs().quantile(0.99))
     real = torch.empty(0, num_dimensions) if points is None else points.float()
     # A list may be in any order: those to show are chosen at random.
@@ -94,16 +94,6 @@ def page_of_points(
         scores=_in_words(numbers),
         numbers=numbers,
     )
-
-
-def _walked(
-    denoiser: Denoiser, start: Tensor, times: list[float], sampler: Sampler, noise: Noise
-) -> Tensor:
-    """Where walks stand at each of the times: [T, N, D]."""
-    places = [start]
-    with torch.no_grad():
-        places += [step.x_next for step in walk(denoiser, start, times, sampler, noise)]
-    return torch.stack(places)
 
 
 def _plane(denoiser: Denoiser, far: float, num: int, report: Report | None) -> list[PointSlice]:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -13,8 +12,10 @@ from imagespace.atlas.atlas import Atlas
 from imagespace.atlas.canvas import frame, say
 from imagespace.atlas.latents import channels_last
 from imagespace.atlas.made_from import check_made_from
-from imagespace.atlas.map_views import COLOURS, OTHER, TIMES, blank_map
+from imagespace.atlas.map_views import COLOURS, OTHER, blank_map
+from imagespace.atlas.off_map_marks import draw_dots, draw_paths
 from imagespace.atlas.view import View
+from imagespace.atlas.walk_views import TIMES
 from imagespace.evaluation.curves import history_files, replay
 from imagespace.evaluation.subject import Subject
 from imagespace.pipeline import LARGEST_BATCH, Model, PromptWarning
@@ -39,8 +40,8 @@ def view_replay(
     """Where the same prompts and seeds end at every evaluation of the run, one frame each.
 
     Colours are those of the clusters in which the last weights put them; a hollow dot is off the
-    map. UserError: the model is no run folder, its run kept no earlier weights, or the atlas is of
-    other weights or pictures or was made in another space.
+    map, and a line to or from one is dotted. UserError: the model is no run folder, its run kept no
+    earlier weights, or the atlas is of other weights or pictures or was made in another space.
     """
     check_made_from(atlas, model, pictures, space)
     num_kept = len(history_files(model.source))
@@ -65,17 +66,14 @@ def view_replay(
     ]
     figure, axis = blank_map(atlas)
     steps = paths.shape[1]
-    segments = np.stack([paths[:, :-1], paths[:, 1:]], axis=2).reshape(-1, 2, 2)
-    when = np.tile(np.arange(steps - 1) / max(steps - 1, 1), len(paths))
-    axis.add_collection(
-        LineCollection(segments.tolist(), colors=TIMES(when), linewidths=0.8, alpha=0.5)
-    )
-    axis.scatter(paths[:, -1, 0], paths[:, -1, 1], s=14, color=TIMES(1.0), linewidths=0, zorder=3)
+    when = TIMES(np.arange(steps - 1) / max(steps - 1, 1))
+    draw_paths(axis, paths, off, when, 0.8, "paths", alpha=0.5)
+    draw_dots(axis, paths[:, -1], off[:, -1], TIMES(1.0), 14, "ends", linewidths=0.8, zorder=3)
     shares = off.mean(axis=0)
     said = (
         f"{len(paths)} prompts and seeds through training, from {seen[0]:,} pictures seen (orange) "
         f"to {seen[-1]:,} (violet): {100 * shares[0]:.0f} % are off the map at first, "
-        f"{100 * shares[-1]:.0f} % at last"
+        f"{100 * shares[-1]:.0f} % at last: hollow and dotted, drawn where the nearest pictures lie"
     )
     axis.set_title("The same noise through training", loc="left", fontsize=15, fontweight="bold")
     say(figure, said)
@@ -111,10 +109,7 @@ def _moment(
     num_images: int,
 ) -> Figure:
     figure, axis = blank_map(atlas)
-    faces = ["none" if is_off else colour for is_off, colour in zip(off, colours, strict=True)]
-    axis.scatter(
-        positions[:, 0], positions[:, 1], s=40, facecolors=faces, edgecolors=colours, linewidths=1.2
-    )
+    draw_dots(axis, positions, off, colours, 40, "ends", linewidths=1.2)
     title = f"after {num_images:,} pictures"
     axis.set_title(title, loc="left", fontsize=15, fontweight="bold")
     return figure

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from imagespace.atlas.canvas import INK, OKABE_ITO, frame, new_figure, open_sides, say
-from imagespace.atlas.ends import no_noise
+from imagespace.atlas.ends import walk_places
 from imagespace.atlas.view import View
 from imagespace.diffusion.denoiser import Denoiser
-from imagespace.diffusion.samplers import Heun, walk
+from imagespace.diffusion.samplers import Heun
 from imagespace.diffusion.spacing import uniform
 
 NUM_WALKERS = 4_001
@@ -53,10 +53,7 @@ def river(denoiser: Denoiser, num_steps: int = 100, num: int = NUM_WALKERS) -> R
     sigma = denoiser.schedule.sigma(torch.tensor(1.0))
     x = torch.special.ndtri(shares).float()[:, None] * sigma
     times = uniform(num_steps, denoiser.schedule)
-    places = [x]
-    with torch.no_grad():
-        places += [step.x_next for step in walk(denoiser, x, times, Heun(), no_noise)]
-    return River(torch.tensor(times), torch.stack(places)[..., 0])
+    return River(torch.tensor(times), walk_places(denoiser, x, times, Heun())[..., 0])
 
 
 def river_view(

@@ -96,6 +96,26 @@ def slice_at(
     )
 
 
+def slices_at(
+    denoiser: Denoiser,
+    pictures: Tensor,
+    times: Sequence[float],
+    eps: Tensor,
+    num: int,
+    report: Report | None = None,
+) -> list[Slice]:
+    """The slice at each of the times, with the same noise; reported as one piece of work."""
+    slices = []
+    for number, t in enumerate(times):
+
+        def told(now: int, of: int, number: int = number) -> None:
+            if report is not None:
+                report(number * of + now, len(times) * of)
+
+        slices.append(slice_at(denoiser, pictures, t, eps, num, told))
+    return slices
+
+
 def slice_view(
     denoiser: Denoiser,
     pictures: Tensor,
@@ -112,17 +132,7 @@ def slice_view(
     Beside it stands the field at the middle of the three, as a picture; of latents, as the picture
     of where it points less the picture of the middle. UserError: the samples lie on one line.
     """
-    slices = []
-    times = [t, *film_times]
-    total = len(times) * num * num
-    for number, time in enumerate(times):
-        done = number * num * num
-
-        def told(now: int, _: int, done: int = done) -> None:
-            if report is not None:
-                report(done + now, total)
-
-        slices.append(slice_at(denoiser, pictures, time, eps, num, told))
+    slices = slices_at(denoiser, pictures, [t, *film_times], eps, num, report)
     alpha = float(denoiser.schedule.alpha(torch.tensor(t)))
     sentence = (
         f"Arrows: the part in the plane of x0_hat - x_t at noise level t = {t:g}, exact at every "
@@ -195,7 +205,7 @@ def draw_arrows(axis: Axes, one: Slice, num: int = NUM_ARROWS) -> None:
     u, v = one.u[::every].numpy(), one.v[::every].numpy()
     arrows = one.direction[::every, ::every].numpy()
     lengths = np.linalg.norm(arrows, axis=-1)
-    # The longest arrow spans 1.6 cells of the grid.
+    # All but the longest fiftieth span up to 1.6 cells of the grid.
     cell = float(u[1] - u[0])
     scale = (float(np.quantile(lengths, 0.98)) or 1.0) / (1.6 * cell)
     axis.quiver(

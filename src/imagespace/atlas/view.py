@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -46,10 +47,11 @@ class View:
                 raise UserError(path.name, rule, f"Name it with {' or '.join(FIGURE_SUFFIXES)}")
             save_film(path, list(self.frames))
         else:
-            # Without a date, the same view is the same file.
+            # Without a date and with ids that are not random, the same view is the same file.
             metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix)
             buffer = io.BytesIO()
-            self.figure.savefig(buffer, format=suffix[1:], dpi=DPI, metadata=metadata)
+            with rc_context({"svg.hashsalt": "imagespace"}):
+                self.figure.savefig(buffer, format=suffix[1:], dpi=DPI, metadata=metadata)
             write_whole(path, buffer.getvalue())
         return path
 

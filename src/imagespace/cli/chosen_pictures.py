@@ -1,4 +1,4 @@
-"""Which pictures `--pictures` names: files, rows or captions of a folder, or words to draw."""
+"""Which pictures a view takes: those that `--pictures` names, or some of a whole folder."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,6 +56,20 @@ def chosen_pictures(
             found.append(from_pixels(folder.pixels[row : row + 1].copy())[0])
             names.append(folder.captions[row].split(";")[0][:24] or f"row {row}")
     return torch.stack(found), names
+
+
+def some_pictures(model: "Model", data: Path, num: int, seed: int) -> "Tensor":
+    """At most `num` pictures of a folder at random, [N, C, H, W] in [-1, 1]."""
+    import torch
+
+    from imagespace.evaluation.subject import pictures_of
+    from imagespace.pipeline import from_pixels
+    from imagespace.randomness import generator
+
+    with progress_bar("reading pictures") as report:
+        folder = pictures_of(model, data, report)
+    order = torch.randperm(len(folder), generator=generator(seed, "view/set"))[:num]
+    return from_pixels(folder.pixels[order.sort().values.numpy()])
 
 
 def _row(word: str, captions: list[str], alternatives: list[list[str]]) -> int:

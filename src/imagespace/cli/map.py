@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from imagespace.pipeline import Model
 
 MOST_PICTURES = 100_000
+OF_WALKS = ("walks.png", "walks.webp", "basins.png", "basins.webp", "index.html")
+"""What is drawn from walks. Older versions kept the walks' thumbnails as walks.webp."""
 
 
 def map_pictures(
@@ -48,6 +50,9 @@ def map_pictures(
     colour: Annotated[
         str | None, typer.Option(help="Label that colours the map; else the one of fewest kinds.")
     ] = None,
+    film: Annotated[
+        bool, typer.Option("--film", help="Also write walks.webp and basins.webp, which move.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Make anew, in place of any atlas there.")
     ] = False,
@@ -69,6 +74,8 @@ def map_pictures(
         check_walks(walks, steps)
     elif prompt:
         raise UserError("--prompt", "no walk is there to follow it", "Leave out --walks 0")
+    elif film:
+        raise UserError("--film", "no walk is there to show", "Leave out --walks 0")
     work = _Work(model, data)
     folder = out or _folder_of(model)
     check_out_folder(folder)
@@ -80,8 +87,8 @@ def map_pictures(
     if walks:
         found = _walks(work, atlas, folder, walks, steps, seed, prompt or [])
         shows_walks = shows | {"walks": found.about}
-        _draw(folder, "walks", shows_walks, lambda: atlas.view_walks(found))
-        _draw(folder, "basins", shows_walks, lambda: atlas.view_basins(found))
+        _draw(folder, "walks", shows_walks, lambda: atlas.view_walks(found), film)
+        _draw(folder, "basins", shows_walks, lambda: atlas.view_basins(found), film)
     _write_page(folder, atlas, found)
     # Last: weights of the run's history that cannot be read cost the replay and nothing else.
     if not is_shipped(model):
@@ -89,25 +96,32 @@ def map_pictures(
         try:
             if kept:
                 shows["history"] = kept
-                _draw(folder, "replay", shows, lambda: _replay(work, atlas, seed))
+                _draw(folder, "replay", shows, lambda: _replay(work, atlas, seed), film=True)
         except UserError as error:
             print(f"imagespace: warning: the replay is left out: {error}", file=sys.stderr)
 
 
-def _draw(folder: Path, name: str, made_from: dict[str, Any], view: Callable[[], "View"]) -> None:
+def _draw(
+    folder: Path,
+    name: str,
+    made_from: dict[str, Any],
+    view: Callable[[], "View"],
+    film: bool = False,
+) -> None:
     """Writes a view's figure, and its film before it, unless those that are there show the same."""
     from imagespace.atlas.drawn import drawn_from, note_drawn
 
-    path = folder / f"{name}.png"
-    if drawn_from(folder, path.name) != made_from:
-        note_drawn(folder, path.name, None)
+    files = [f"{name}.webp", f"{name}.png"] if film else [f"{name}.png"]
+    if others := [file for file in files if drawn_from(folder, file) != made_from]:
         shown = view()
-        if shown.frames:
-            print(shown.save(path.with_suffix(".webp")))
-        shown.save(path)
-        note_drawn(folder, path.name, made_from)
+        for file in others:
+            note_drawn(folder, file, None)
+            with stage(f"drawing {file}"):
+                shown.save(folder / file)
+            note_drawn(folder, file, made_from)
         print(shown.title)
-    print(path)
+    for file in files:
+        print(folder / file)
 
 
 def _write_page(folder: Path, atlas: "Atlas", walks: "Walks | None") -> None:
@@ -226,7 +240,7 @@ def _atlas(
             check_label(kept.labels, colour)
         return kept
     if not overwrite and folder.is_dir() and any(folder.iterdir()):
-        ours = {"atlas.npz", "sprites", "walks.npz", "walks.webp", "drawn.json"}
+        ours = {"atlas.npz", "sprites", "walks.npz", "walk-sprites", "walks.webp", "drawn.json"}
         foreign = sorted({path.name for path in folder.iterdir()} - ours)
         if foreign:
             raise UserError(
@@ -254,7 +268,7 @@ def _atlas(
         data=str(work.folder.resolve()),
         data_stamp=work.stamp(str(work.folder)),
     )
-    _forget(folder, "map.png", "walks.png", "basins.png", "replay.png", "replay.webp", "index.html")
+    _forget(folder, "map.png", "replay.png", "replay.webp", *OF_WALKS)
     atlas.save(folder)
     print(f"{folder}: a map of {len(atlas):,} pictures ({time.perf_counter() - started:.0f} s)")
     return atlas
@@ -319,7 +333,7 @@ def _walks(
         found = walk_on_map(
             atlas, work.model, work.pictures, space, num, steps, seed, prompts, progress
         )
-    _forget(folder, "walks.png", "basins.png", "index.html")
+    _forget(folder, *OF_WALKS)
     found.save(folder)
     return found
 

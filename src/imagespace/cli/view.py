@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imagespace.cli.chosen_pictures import chosen_pictures
+from imagespace.cli.chosen_pictures import chosen_pictures, some_pictures
 from imagespace.cli.extras import check_extra
 from imagespace.cli.output import check_out_file, free_name, plain_warnings
 from imagespace.cli.progress import progress_bar
@@ -37,7 +37,7 @@ PICTURES = Annotated[
 ]
 DATA = Annotated[Path | None, typer.Option(help="A picture folder to take --pictures from.")]
 PROMPT = Annotated[str, typer.Option(help="Under this prompt; none by default.")]
-AT = Annotated[float, typer.Option(help="Time: above 0 (clean) to 1 (noise).")]
+AT = Annotated[float, typer.Option(help="Time: above 0 (clean) and below 1 (noise).")]
 SEED = Annotated[int, typer.Option(help="Of the noise.")]
 GUIDANCE = Annotated[float, typer.Option(help="Pull of the prompt; 1 is off.")]
 
@@ -47,6 +47,7 @@ MOST_GRID = 257
 MOST_GRID_OF_POINTS = 201  # all of which are asked at once
 MOST_FORKS = 4_000  # of all steps together, whose ends are kept: 3 GB of pictures of 256 px
 THREE = ("fish", "tree", "horse")
+NUM_OF_SET = 400  # pictures that stand for a whole set
 FILM_TIMES = (0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4, 0.35, 0.3)
 
 
@@ -186,7 +187,10 @@ app.command("hill")(
 def forward(
     model: MODEL = "glyphs",
     pictures: PICTURES = THREE,
-    data: DATA = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="A picture folder to take --pictures from; its own cloud is drawn too."),
+    ] = None,
     seed: SEED = 0,
     out: OUT = None,
     numbers: NUMBERS = None,
@@ -199,9 +203,9 @@ def forward(
 
     loaded = _model_of_pictures(model)
     x, names = chosen_pictures(loaded, pictures, data, seed)
-    view = forward_view(
-        loaded.schedule, loaded.encode(x), names, seed, _is_film(target), showing_of(loaded)
-    )
+    whole = None if data is None else loaded.encode(some_pictures(loaded, data, NUM_OF_SET, seed))
+    film, showing = _is_film(target), showing_of(loaded)
+    view = forward_view(loaded.schedule, loaded.encode(x), names, seed, film, showing, whole)
     _finish(view, target, numbers)
 
 

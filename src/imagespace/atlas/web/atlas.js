@@ -213,6 +213,10 @@ class Atlas extends Viewport {
     if (this.walks?.isOpen) this.walksPanel.toggle();
   }
 
+  toggleStanding() {
+    if (this.walks?.isOpen) this.walksPanel.stands.click();
+  }
+
   // --- drawing ----------------------------------------------------------------------------
 
   frame(now) {

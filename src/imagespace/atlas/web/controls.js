@@ -91,6 +91,7 @@ class Controls {
     else if (event.key === '0') atlas.goHome();
     else if (event.key === '/') document.getElementById('query')?.focus();
     else if (event.key === ' ') atlas.togglePlay();
+    else if (event.key === 'x' && atlas.toggleStanding) atlas.toggleStanding();
     else if (event.key === 'Enter') atlas.pinMiddle();
     else return;
     event.preventDefault();

@@ -47,6 +47,12 @@ async function readData() {
       numSteps: words.walks.times.length,
       points: dequantised(new Uint16Array(await inflated('walk-positions')), words.walks.box),
       isOffMap: new Uint8Array(await inflated('walk-off-map')),
+      standing: {
+        points: dequantised(
+          new Uint16Array(await inflated('walk-standing')), words.walks.standingBox,
+        ),
+        isOffMap: new Uint8Array(await inflated('walk-standing-off-map')),
+      },
       nearest: new Int32Array(await inflated('walk-nearest')),
       sprites: await sheetOf('walk-sprites'),
     };

@@ -1,10 +1,13 @@
-// Walks over the map: where the clean picture that the model has in mind lies at each step.
+// Walks over the map: where the clean picture that the model has in mind, x0_hat, lies at each step
+// and, if asked for, where the walk itself stands, x_t. What is off the map is drawn where its
+// nearest pictures lie: hollow, and dashed or dotted where either end of a line is off.
 
 const ALL = -1;
 const STEPS_PER_SECOND = 5;
 const HEAD_PX = 72;
 const TRAIL_PX = 26;
 const FLOCK_PX = 18;
+const STANDING = [150, 214, 255]; // the colour of x_t, which no time has
 const OFF_MAP = 'farther from every real picture, or with more or less detail, than 99 % of them';
 
 class Walks {
@@ -15,6 +18,7 @@ class Walks {
     this.place = this.numSteps - 1; // a step, or between two of them while it plays
     this.isPlaying = false;
     this.isOpen = false;
+    this.isStandingShown = false;
   }
 
   get step() { return Math.floor(this.place); }
@@ -36,20 +40,19 @@ class Walks {
     if (this.place >= this.numSteps - 1) this.isPlaying = false;
   }
 
-  // Where a walk's head is now, between two steps while it moves.
-  head(walk, isSmooth) {
+  // Where a walk's head is now, between two steps while it moves; of x0_hat or of x_t.
+  head(walk, isSmooth, { points: { x, y } } = this) {
     const low = this.at(walk, this.step);
     const high = this.at(walk, Math.min(this.step + 1, this.numSteps - 1));
     const way = isSmooth ? this.place - this.step : 0;
-    const { x, y } = this.points;
     return { x: x[low] + (x[high] - x[low]) * way, y: y[low] + (y[high] - y[low]) * way };
   }
 
   boxOf(walk) {
-    const { x, y } = this.points;
     const steps = Array.from({ length: this.numSteps }, (_, step) => this.at(walk, step));
-    const xs = steps.map((k) => x[k]);
-    const ys = steps.map((k) => y[k]);
+    const shown = this.isStandingShown ? [this, this.standing] : [this];
+    const xs = shown.flatMap(({ points }) => steps.map((k) => points.x[k]));
+    const ys = shown.flatMap(({ points }) => steps.map((k) => points.y[k]));
     const [left, low] = [Math.min(...xs), Math.min(...ys)];
     return { x: left, y: low, width: Math.max(...xs) - left, height: Math.max(...ys) - low };
   }
@@ -69,38 +72,36 @@ class Walks {
     return timeColour(first === last ? 1 : (first - this.times[step]) / (first - last));
   }
 
-  numOffMap() {
+  numOffMap({ isOffMap } = this) {
     let num = 0;
-    for (let walk = 0; walk < this.num; walk++) num += this.isOffMap[this.at(walk, this.step)];
+    for (let walk = 0; walk < this.num; walk++) num += isOffMap[this.at(walk, this.step)];
     return num;
   }
 
-  // Both ends on the map or not, the segments of one step are one stroke.
-  strokeStep(context, camera, step, walks, wantedOff) {
+  // Both ends on the map or not, the segments of one step are one stroke. `places` are those of
+  // x0_hat (the walks themselves) or of x_t.
+  strokeStep(context, camera, { points: { x, y }, isOffMap }, step, walks, wantedOff) {
     context.beginPath();
     let num = 0;
     for (const walk of walks) {
       const from = this.at(walk, step);
-      const isOff = this.isOffMap[from] || this.isOffMap[from + 1] ? 1 : 0;
+      const isOff = isOffMap[from] || isOffMap[from + 1] ? 1 : 0;
       if (isOff !== wantedOff) continue;
-      context.moveTo(
-        camera.toScreenX(this.points.x[from]), camera.toScreenY(this.points.y[from]),
-      );
-      context.lineTo(
-        camera.toScreenX(this.points.x[from + 1]), camera.toScreenY(this.points.y[from + 1]),
-      );
+      context.moveTo(camera.toScreenX(x[from]), camera.toScreenY(y[from]));
+      context.lineTo(camera.toScreenX(x[from + 1]), camera.toScreenY(y[from + 1]));
       num++;
     }
     if (num) context.stroke();
   }
 
-  strokeSteps(context, camera, walks, from, to, style) {
+  strokeSteps(context, camera, places, walks, from, to, style) {
+    const dash = places === this.standing ? [0.5, 4] : [4, 5];
     for (let step = from; step < to; step++) {
       context.strokeStyle = style(step);
       context.setLineDash([]);
-      this.strokeStep(context, camera, step, walks, 0);
-      context.setLineDash([4 * camera.dpr, 5 * camera.dpr]);
-      this.strokeStep(context, camera, step, walks, 1);
+      this.strokeStep(context, camera, places, step, walks, 0);
+      context.setLineDash(dash.map((length) => length * camera.dpr));
+      this.strokeStep(context, camera, places, step, walks, 1);
     }
     context.setLineDash([]);
   }
@@ -111,44 +112,63 @@ class Walks {
     context.lineCap = 'round';
     if (this.chosen === ALL) {
       const walks = [...Array(this.num).keys()];
+      const [from, to] = [this.painted.step, this.step];
       context.lineWidth = 1.3 * camera.dpr;
+      if (this.isStandingShown) {
+        const pale = () => css(STANDING, 0.45);
+        this.strokeSteps(context, camera, this.standing, walks, from, to, pale);
+      }
       const colour = (step) => css(this.colour(step), 0.5);
-      this.strokeSteps(context, camera, walks, this.painted.step, this.step, colour);
+      this.strokeSteps(context, camera, this, walks, from, to, colour);
     } else {
+      if (this.isStandingShown) this.paintStanding(context, camera, this.chosen);
       this.paintOne(context, camera, this.chosen);
     }
-    this.painted = { step: this.step, chosen: this.chosen };
+    const { step, chosen, isStandingShown } = this;
+    this.painted = { step, chosen, isStandingShown };
   }
 
   // What has changed since the last painting: 'nothing', 'more' (steps were added) or 'all'.
   get change() {
-    const { step, chosen } = this.painted ?? {};
-    if (chosen !== this.chosen) return 'all';
+    const { step, chosen, isStandingShown } = this.painted ?? {};
+    if (chosen !== this.chosen || isStandingShown !== this.isStandingShown) return 'all';
     if (step === this.step) return 'nothing';
     return chosen === ALL && step < this.step ? 'more' : 'all';
   }
 
-  paintOne(context, camera, walk) {
+  // A dot at each step so far, hollow off the map.
+  paintDots(context, camera, { points: { x, y }, isOffMap }, walk, radiusPx, colourOf) {
     const { dpr } = camera;
-    context.lineWidth = 1.5 * dpr;
-    const ahead = () => 'rgb(255 255 255 / 0.28)';
-    this.strokeSteps(context, camera, [walk], 0, this.numSteps - 1, ahead);
-    context.lineWidth = 6 * dpr;
-    this.strokeSteps(context, camera, [walk], 0, this.step, () => css(GROUND, 0.8));
-    context.lineWidth = 3 * dpr;
-    this.strokeSteps(context, camera, [walk], 0, this.step, (k) => css(this.colour(k)));
     for (let step = 0; step <= this.step; step++) {
       const k = this.at(walk, step);
       context.beginPath();
-      context.arc(
-        camera.toScreenX(this.points.x[k]), camera.toScreenY(this.points.y[k]), 4 * dpr, 0, 7,
-      );
-      context.fillStyle = this.isOffMap[k] ? css(GROUND) : css(this.colour(step));
+      context.arc(camera.toScreenX(x[k]), camera.toScreenY(y[k]), radiusPx * dpr, 0, 7);
+      context.fillStyle = css(isOffMap[k] ? GROUND : colourOf(step));
       context.fill();
-      context.lineWidth = 2 * dpr;
-      context.strokeStyle = css(this.isOffMap[k] ? this.colour(step) : GROUND);
+      context.lineWidth = 0.5 * radiusPx * dpr;
+      context.strokeStyle = css(isOffMap[k] ? colourOf(step) : GROUND);
       context.stroke();
     }
+  }
+
+  paintStanding(context, camera, walk) {
+    context.lineWidth = 2 * camera.dpr;
+    const colour = () => css(STANDING);
+    this.strokeSteps(context, camera, this.standing, [walk], 0, this.step, colour);
+    this.paintDots(context, camera, this.standing, walk, 3, () => STANDING);
+  }
+
+  paintOne(context, camera, walk) {
+    const { dpr } = camera;
+    const [now, last] = [this.step, this.numSteps - 1];
+    context.lineWidth = 1.5 * dpr;
+    const ahead = () => 'rgb(255 255 255 / 0.28)';
+    this.strokeSteps(context, camera, this, [walk], 0, last, ahead);
+    context.lineWidth = 6 * dpr;
+    this.strokeSteps(context, camera, this, [walk], 0, now, () => css(GROUND, 0.8));
+    context.lineWidth = 3 * dpr;
+    this.strokeSteps(context, camera, this, [walk], 0, now, (k) => css(this.colour(k)));
+    this.paintDots(context, camera, this, walk, 4, (step) => this.colour(step));
     // The trail: from the newest back, wherever one fits.
     const taken = [];
     const side = TRAIL_PX * dpr;
@@ -206,6 +226,7 @@ class Walks {
   drawHead(context, camera, isSmooth) {
     const { dpr } = camera;
     const k = this.at(this.chosen, this.step);
+    if (this.isStandingShown) this.drawStandingHead(context, camera, isSmooth);
     const head = this.head(this.chosen, isSmooth);
     const x = camera.toScreenX(head.x);
     const y = camera.toScreenY(head.y);
@@ -241,6 +262,19 @@ class Walks {
     const [left, top] = [middleX - side / 2, middleY - side / 2];
     this.drawThumbnail(context, k, this.step, left, top, side, dpr);
   }
+
+  drawStandingHead(context, camera, isSmooth) {
+    const { dpr } = camera;
+    const { x, y } = this.head(this.chosen, isSmooth, this.standing);
+    const isOff = this.standing.isOffMap[this.at(this.chosen, this.step)];
+    context.beginPath();
+    context.arc(camera.toScreenX(x), camera.toScreenY(y), 6 * dpr, 0, 7);
+    context.fillStyle = css(isOff ? GROUND : STANDING);
+    context.fill();
+    context.lineWidth = 2.5 * dpr;
+    context.strokeStyle = css(STANDING);
+    context.stroke();
+  }
 }
 
 class WalksPanel {
@@ -266,6 +300,11 @@ class WalksPanel {
       walks.seek(Number(this.scrub.value));
       this.onChange(false);
     });
+    this.stands = find('stands');
+    this.stands.addEventListener('change', () => {
+      walks.isStandingShown = this.stands.checked;
+      this.onChange(walks.chosen !== ALL); // one walk is shown whole, with this or without
+    });
     const ramp = find('ramp');
     const context = ramp.getContext('2d');
     for (let x = 0; x < ramp.width; x++) {
@@ -285,7 +324,7 @@ class WalksPanel {
   tell() {
     const { walks, data } = this;
     const find = (id) => document.getElementById(id);
-    const now = `${walks.chosen} ${walks.step} ${walks.isPlaying}`;
+    const now = `${walks.chosen} ${walks.step} ${walks.isPlaying} ${walks.isStandingShown}`;
     if (now === this.toldStep) return;
     this.toldStep = now;
     const { step } = walks;
@@ -300,6 +339,9 @@ class WalksPanel {
     if (walks.chosen === ALL) {
       const off = walks.numOffMap();
       where.textContent = `${off} of ${walks.num} walks are off the map: ${OFF_MAP}.`;
+      if (walks.isStandingShown) {
+        where.textContent += ` Of where they stand, x_t, ${walks.numOffMap(walks.standing)} are.`;
+      }
       where.classList.toggle('off', off > 0);
       return;
     }
@@ -312,6 +354,11 @@ class WalksPanel {
     find('told').textContent = `Asked for: ${prompt}\n\nNearest: ${caption}`;
     where.textContent = walks.isOffMap[k]
       ? `Off the map: ${OFF_MAP}. Its place here is a guess.` : 'On the map.';
+    if (walks.isStandingShown) {
+      where.textContent += walks.standing.isOffMap[k]
+        ? ' Where it stands, x_t, is off it: drawn where its nearest pictures lie.'
+        : ' Where it stands, x_t, is on it too.';
+    }
     where.classList.toggle('off', Boolean(walks.isOffMap[k]));
   }
 }
