@@ -254,22 +254,6 @@ def test_a_changed_prompt_wins_at_the_first_step_and_not_after_the_last():
     assert torch.equal(found.ends[0], whole)
 
 
-def test_places_of_a_walk_are_those_of_its_steps():
-    """x_t of one Gaussian by the flow is x_1 scaled: sqrt(alpha^2 s^2 + sigma^2) x_1 at mean 0."""
-    denoiser, x_1, times = (
-        ExactGaussian(FLOW, torch.zeros(2), 0.5),
-        draw(7, 2),
-        [1.0, 0.6, 0.3, 0.1],
-    )
-    steps = list(walk(denoiser, x_1, times, Heun(), no_noise))
-    places = walk_places(denoiser, x_1, times, Heun())
-    assert torch.equal(places[:-1], torch.stack([step.x_t for step in steps]))
-    fine = torch.linspace(1, 0.1, 61).tolist()
-    for t, x_t in zip(fine, walk_places(denoiser, x_1, fine, Heun()), strict=True):
-        scale = math.sqrt((0.5 * (1 - t)) ** 2 + t**2)
-        assert torch.allclose(x_t, scale * x_1, atol=2e-3)
-
-
 def test_points_of_a_grid_are_made_a_batch_at_a_time(monkeypatch):
     """In double precision all points of a large grid need more memory than there is."""
     sizes, right = [], Plane.points
@@ -314,6 +298,22 @@ def test_both_prompts_are_asked_in_batches_and_in_the_arithmetic_of_the_course()
     # Each walk is its own: in a batch or alone, under one prompt to the end.
     alone = ends(ExactGaussian(FLOW, torch.full((1, 2, 2), 0.8), 0.1), noises[-1:], course(4))
     assert torch.allclose(found.ends[-1, -1:], alone, atol=0.02)  # bfloat16 has 8 bits
+
+
+def test_places_of_a_walk_are_those_of_its_steps():
+    """x_t of one Gaussian by the flow is x_1 scaled: sqrt(alpha^2 s^2 + sigma^2) x_1 at mean 0."""
+    denoiser, x_1, times = (
+        ExactGaussian(FLOW, torch.zeros(2), 0.5),
+        draw(7, 2),
+        [1.0, 0.6, 0.3, 0.1],
+    )
+    steps = list(walk(denoiser, x_1, times, Heun(), no_noise))
+    places = walk_places(denoiser, x_1, times, Heun())
+    assert torch.equal(places[:-1], torch.stack([step.x_t for step in steps]))
+    fine = torch.linspace(1, 0.1, 61).tolist()
+    for t, x_t in zip(fine, walk_places(denoiser, x_1, fine, Heun()), strict=True):
+        scale = math.sqrt((0.5 * (1 - t)) ** 2 + t**2)
+        assert torch.allclose(x_t, scale * x_1, atol=2e-3)
 
 
 def test_the_river_carries_the_quantiles_of_a_gaussian():

@@ -40,7 +40,8 @@ def shapes(shapes_folder, tiny_model):
         atlas,
         positions=positions,
         coordinates=coordinates,
-        about=atlas.about | {"model_sha256": tiny_model.sha256},
+        basis={"centre": space.centre, "components": space.components},
+        about=atlas.about | {"model_sha256": tiny_model.sha256, "data_key": pictures.key},
         scores=atlas.scores | {"projection": scores},
     )
     return atlas, pictures, space
@@ -161,6 +162,8 @@ def trained(shapes_folder, tiny_run, tmp_path_factory):
 
 def test_a_replay_has_every_kept_state_from_step_0_on_where_its_pictures_lie(shapes, trained):
     atlas, pictures, space = shapes
+    about = atlas.about | {"model_sha256": trained.sha256}
+    atlas = dataclasses.replace(atlas, about=about)
     view = view_replay(atlas, trained, pictures, space, num=4)
     states = list(replay(trained))
     assert view.numbers["pictures_seen"] == [seen for seen, _ in states] == [0, 80, 160]

@@ -87,12 +87,8 @@ def map_pictures(
     if walks:
         found = _walks(work, atlas, folder, walks, steps, seed, prompt or [])
         shows_walks = shows | {"walks": found.about}
-        suffixes = [".png", ".webp"] if film else [".png"]
-        of_walks, of_ends = (
-            [f"{name}{suffix}" for suffix in suffixes] for name in ("walks", "basins")
-        )
-        _draw(folder, of_walks, shows_walks, lambda: atlas.view_walks(found))
-        _draw(folder, of_ends, shows_walks, lambda: atlas.view_basins(found))
+        _draw(folder, "walks", shows_walks, lambda: atlas.view_walks(found), film)
+        _draw(folder, "basins", shows_walks, lambda: atlas.view_basins(found), film)
     _write_page(folder, atlas, found)
     # Last: weights of the run's history that cannot be read cost the replay and nothing else.
     if not is_shipped(model):
@@ -100,31 +96,32 @@ def map_pictures(
         try:
             if kept:
                 shows["history"] = kept
-                _draw(
-                    folder, ["replay.webp", "replay.png"], shows, lambda: _replay(work, atlas, seed)
-                )
+                _draw(folder, "replay", shows, lambda: _replay(work, atlas, seed), film=True)
         except UserError as error:
             print(f"imagespace: warning: the replay is left out: {error}", file=sys.stderr)
 
 
 def _draw(
-    folder: Path, names: list[str], made_from: dict[str, Any], view: Callable[[], "View"]
+    folder: Path,
+    name: str,
+    made_from: dict[str, Any],
+    view: Callable[[], "View"],
+    film: bool = False,
 ) -> None:
-    """Writes a view's figure and film of these names, unless those that are there show the same."""
+    """Writes a view's figure, and its film before it, unless those that are there show the same."""
     from imagespace.atlas.drawn import drawn_from, note_drawn
 
-    stale = [name for name in names if drawn_from(folder, name) != made_from]
-    if stale:
-        for name in stale:
-            note_drawn(folder, name, None)
-        with stage(f"drawing {' and '.join(stale)}"):
-            shown = view()
-            for name in stale:
-                shown.save(folder / name)
-                note_drawn(folder, name, made_from)
+    files = [f"{name}.webp", f"{name}.png"] if film else [f"{name}.png"]
+    if others := [file for file in files if drawn_from(folder, file) != made_from]:
+        shown = view()
+        for file in others:
+            note_drawn(folder, file, None)
+            with stage(f"drawing {file}"):
+                shown.save(folder / file)
+            note_drawn(folder, file, made_from)
         print(shown.title)
-    for name in names:
-        print(folder / name)
+    for file in files:
+        print(folder / file)
 
 
 def _write_page(folder: Path, atlas: "Atlas", walks: "Walks | None") -> None:
