@@ -1,6 +1,6 @@
 """Wall time of `imagespace map`: the first run, the walks on it, and what runs that keep them take.
 
-python benchmarks/atlas_time.py [--num 20000] [--walks 1000] [--steps 25]
+python benchmarks/atlas_time.py [--num 20000] [--walks 1000] [--steps 25] [--out FOLDER]
 
 Rendering the glyphs and packing their pixels, which a training run leaves behind, are timed by
 themselves; the runs find both done. Beside the walks stands what their matrix products alone would
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -72,7 +73,10 @@ def main() -> None:
     parser.add_argument("--num", type=int, default=20_000)
     parser.add_argument("--walks", type=int, default=1000)
     parser.add_argument("--steps", type=int, default=25)
+    parser.add_argument("--out", help="an empty folder in which the atlas stays")
     asked = parser.parse_args()
+    if asked.out is not None and Path(asked.out, "glyphs-atlas").exists():
+        parser.error(f"--out {asked.out}: holds an atlas already; name another folder")
     model = load("glyphs")
     channels, size_px, _ = model.config.picture_shape
     found: dict[str, float] = {}
@@ -81,7 +85,8 @@ def main() -> None:
         found["rendering the glyphs, s"] = seconds(lambda: build_glyphs(made, size_px))
         found["packing them, s"] = seconds(lambda: read_folder(made, size_px, channels))
     pictures_of(model)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() if asked.out is None else nullcontext(asked.out) as folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
         num = ["--num", str(asked.num)]
         walks = [*num, "--walks", str(asked.walks), "--steps", str(asked.steps)]
         for name, words in {
