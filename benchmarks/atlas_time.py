@@ -93,7 +93,7 @@ def main() -> None:
             "map without walks, s": [*num, "--walks", "0"],
             "walks on it, s": walks,
             "again, all kept, s": walks,
-            "again in another colour, s": [*walks, "--colour", "strokes"],
+            "again in another colour, s": [*walks, "--colour", "structure"],
         }.items():
             found[name] = seconds(lambda words=words: process(words, folder))
         kept = Path(folder, "glyphs-atlas").iterdir()

@@ -70,30 +70,62 @@ def test_weights_are_kept_at_every_evaluation(tiny_run, pictures, encoder, tmp_p
     assert not all(torch.equal(first[name], final[name]) for name in final)
 
 
-@pytest.mark.parametrize(("evaluation_s", "expected"), [(0.2, 13), (20.0, 3)])
-def test_slow_evaluations_leave_the_clock_to_learning(
-    evaluation_s, expected, tiny_run, pictures, encoder, tmp_path, monkeypatch
-):
+@pytest.fixture
+def clocked_run(tiny_run, pictures, encoder, monkeypatch):
+    """A run of four minutes by a clock of its own: 2 s a step, `evaluation_s` an evaluation."""
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: clock.now))
 
     class Clocked(PictureData):
+        evaluation_s = 0.2
+
         def batch(self, step):
             clock.now += 2.0
             return super().batch(step)
 
         def evaluate(self, *arguments):
-            clock.now += evaluation_s
+            clock.now += self.evaluation_s
             return {"t=0.5": 1.0}
 
     budget = {"budget_images": None, "budget_minutes": 4.0, "evaluations": 12}
     config = tiny_run.model_copy(update={"training": tiny_run.training.model_copy(update=budget)})
-    done = [p.step for p in train(config, Clocked(config, pictures, encoder), tmp_path)]
+    return Clocked(config, pictures, encoder)
+
+
+@pytest.mark.parametrize(("evaluation_s", "expected"), [(0.2, 13), (20.0, 3)])
+def test_slow_evaluations_leave_the_clock_to_learning(
+    evaluation_s, expected, clocked_run, tmp_path
+):
+    clocked_run.evaluation_s = evaluation_s
+    done = [p.step for p in train(clocked_run.config, clocked_run, tmp_path)]
     judged = [row["step"] for row in metrics(tmp_path) if "t=0.5" in row]
     assert len(judged) == expected
     assert (judged[0], judged[-1]) == (0, done[-1])
     # 240 seconds of steps of 2: a tenth may be lost, and the evaluation that begins within it.
     assert done[-1] >= (240 * 0.9 - evaluation_s) / 2 - 1
+
+
+def test_interruptions_give_evaluations_no_more_of_the_clock(clocked_run, tmp_path):
+    clocked_run.evaluation_s = 20.0
+    for _ in range(6):
+        events = train(clocked_run.config, clocked_run, tmp_path)
+        for number, _ in enumerate(events):
+            if number == 15:
+                events.close()
+                break
+    for _ in train(clocked_run.config, clocked_run, tmp_path):
+        pass
+    assert len([row for row in metrics(tmp_path) if "t=0.5" in row]) == 3
+
+
+def test_early_weights_are_early_though_evaluations_are_put_off(clocked_run, tmp_path):
+    clocked_run.evaluation_s = 30.0
+    seen = {}
+    for progress in train(clocked_run.config, clocked_run, tmp_path):
+        seen.setdefault((tmp_path / "early.safetensors").is_file(), progress.fraction)
+    assert 0.15 <= seen[True] < 0.2
+    early, model = (imagespace.load(tmp_path / n) for n in ("early.safetensors", "."))
+    assert early.sha256 != model.sha256
 
 
 def test_early_weights_serve_autoguidance(tiny_run, pictures, encoder, tmp_path):

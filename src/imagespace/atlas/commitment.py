@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imagespace.atlas.canvas import INK, OKABE_ITO, new_figure, open_sides, say, shown
-from imagespace.atlas.ends import Course, Report, ends, no_noise
+from imagespace.atlas.ends import Course, Report, ends, walk_places
 from imagespace.atlas.reading import Reading
 from imagespace.atlas.showing import AS_THEY_ARE, Showing
 from imagespace.atlas.view import View
@@ -152,11 +152,8 @@ def switch(
     sigma = first.schedule.sigma(torch.tensor(course.times[0]))
     batches = []
     for x_t in (noises * sigma).split(LARGEST_BATCH):
-        batch = [x_t]
-        with torch.no_grad(), arithmetic(course.dtype):
-            for step in walk(first, x_t, course.times, course.build_sampler(), no_noise):
-                batch.append(step.x_next)
-        batches.append(torch.stack(batch))
+        with arithmetic(course.dtype):
+            batches.append(walk_places(first, x_t, course.times, course.build_sampler()))
     places = torch.cat(batches, dim=1)
     parts = []
     for number, place in enumerate(places):

@@ -44,7 +44,7 @@ def view_map(atlas: Atlas, colour_by: str | None = None) -> View:
         rasterized=True,
     )
     _thumbnails(axis, atlas, colours)
-    draw_cluster_names(axis, atlas, known=column)
+    draw_cluster_names(axis, atlas, colour_by)
     counts = Counter(column)
     handles = [_dot(axis, colour, kind) for kind, colour in colour_of.items()]
     if others := sum(counts[kind] for kind in counts if kind not in colour_of):
@@ -162,9 +162,13 @@ def _tinted(sprite: NDArray[np.uint8], colour: NDArray[np.float64]) -> NDArray[n
     return np.dstack([values, np.clip(4 * ink, 0, 1)])
 
 
-def draw_cluster_names(axis: Axes, atlas: Atlas, known: Sequence[str], size: float = 9) -> None:
+def draw_cluster_names(
+    axis: Axes, atlas: Atlas, colour_by: str | None = None, size: float = 9
+) -> None:
     """The names of the largest clusters at their middles; what the colours say is left out."""
-    told = set(known)
+    column, _, label = kinds_of(atlas, colour_by)
+    # A cluster of pictures labelled 3 is named "label 3".
+    told = {name for kind in set(column) for name in (kind, f"{label} {kind}")}
     height = 0.021 * atlas.density.side
     placed: list[tuple[float, float, float]] = []
     for cluster in range(len(atlas.cluster_names)):

@@ -26,7 +26,6 @@ from imagespace.atlas.map_views import (
     draw_cluster_names,
     draw_land,
     frame_map,
-    kinds_of,
     shortened,
 )
 from imagespace.atlas.off_map_marks import DOT, GAP, draw_dots, draw_paths
@@ -94,7 +93,7 @@ def view_walks(atlas: Atlas, walks: "Walks", num_followed: int = 3) -> View:
             color="white",
             bbox={"boxstyle": "circle,pad=0.25", "facecolor": TIMES(1.0), "edgecolor": "white"},
         )
-    draw_cluster_names(axis, atlas, known=kinds_of(atlas, None)[0], size=8)
+    draw_cluster_names(axis, atlas, size=8)
     for number, index in enumerate(followed):
         low = 0.065 + share * (1 - (number + 1) / len(followed))
         _film_strip(figure, walks, int(index), "ABCDEFGH"[number % 8], low, 0.078)

@@ -82,7 +82,7 @@ def map_pictures(
     atlas = _atlas(work, folder, space, num, seed, overwrite, prompt or [], colour)
     _print_scores(atlas)
     shows: dict[str, Any] = {"atlas": atlas.fingerprint}
-    _draw(folder, ["map.png"], shows | {"colour": colour or ""}, lambda: atlas.view_map(colour))
+    _draw(folder, "map", shows | {"colour": colour or ""}, lambda: atlas.view_map(colour))
     found = None
     if walks:
         found = _walks(work, atlas, folder, walks, steps, seed, prompt or [])
@@ -92,7 +92,9 @@ def map_pictures(
     _write_page(folder, atlas, found)
     # Last: weights of the run's history that cannot be read cost the replay and nothing else.
     if not is_shipped(model):
-        kept = sorted(path.name for path in (Path(model) / "history").glob("images-*.safetensors"))
+        from imagespace.evaluation.curves import history_files
+
+        kept = [path.name for path in history_files(model)]
         try:
             if kept:
                 shows["history"] = kept

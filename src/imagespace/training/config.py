@@ -35,8 +35,8 @@ class TrainingConfig(BaseModel):
     augmentation: AugmentationConfig = AugmentationConfig()
     # Of latents: as what each picture is encoded once, itself and so many changes less one.
     num_latent_looks: int = Field(4, ge=1)
-    # Over the budget: sample grid and held-out loss at each. Fewer where they would take more than
-    # a tenth of a budget in minutes.
+    # Over the budget: sample grid and held-out loss at each. Of a budget in minutes, one is put off
+    # while those before it have taken more than a tenth of the time; the last is always made.
     evaluations: int = Field(12, ge=1)
     num_validation: int = Field(512, ge=1)
     save_every_minutes: float = Field(3.0, gt=0)

@@ -70,6 +70,7 @@ class TrainingState:
         self.ema = PowerEMA(self.network, training.ema_exponent)
         self.step = 0
         self.elapsed_s = 0.0
+        self.num_evaluated, self.judging_s = 0, 0.0  # evaluations due so far, and what they took
         # Muon takes the blocks' matrices; AdamW embeddings, modulation and the output layer.
         matrices: list[Tensor] = []
         others: list[Tensor] = []
@@ -148,6 +149,11 @@ class TrainingState:
             moved = value.to(parameter.device) if value.dim() else value
             owner[id(parameter)].state[parameter][moment] = moved
         self.step, self.elapsed_s = int(state["step"]), float(state["elapsed_s"])
+        training = self.config.training
+        due = int(fraction_done(training, self.step, self.elapsed_s) * training.evaluations)
+        # Checkpoints of older versions do not say; they made every evaluation that was due.
+        self.num_evaluated = int(state.get("num_evaluated", due))
+        self.judging_s = float(state.get("judging_s", 0.0))
 
 
 def prepare(
@@ -190,15 +196,12 @@ def train(
     run.forget_after(state.step or -1, state.step * config.training.batch_size or -1)
     training = config.training
     started = time.monotonic() - state.elapsed_s
-    resumed_at = saved_at = time.monotonic()
-    judging_s = 0.0
-    evaluated = int(fraction_done(training, state.step, state.elapsed_s) * training.evaluations)
-    if evaluated / training.evaluations < EARLY_FRACTION:
+    saved_at = time.monotonic()
+    if fraction_done(training, state.step, state.elapsed_s) < EARLY_FRACTION:
         run.early.unlink(missing_ok=True)
     try:
         if state.step == 0:
             evaluation = evaluate(state, data, run)
-            judging_s = time.monotonic() - resumed_at
             run.log(
                 {"step": 0, "num_images": 0, "elapsed_s": round(state.elapsed_s, 2), **evaluation}
             )
@@ -219,16 +222,15 @@ def train(
             state.elapsed_s = time.monotonic() - started
             done = fraction_done(training, state.step, state.elapsed_s)
             images = state.step * training.batch_size
+            if data.keeps_early and done >= EARLY_FRACTION and not run.early.is_file():
+                data.save(run.early, state.ema.weights)
             evaluation = {}
-            due = int(done * training.evaluations) > evaluated
-            in_time = judging_s <= EVALUATION_SHARE * (time.monotonic() - resumed_at)
-            if due and (in_time or done >= 1 or training.budget_minutes is None):
-                evaluated = int(done * training.evaluations)
-                judged_at = time.monotonic()
+            due = int(done * training.evaluations)
+            in_time = state.judging_s <= EVALUATION_SHARE * state.elapsed_s
+            is_put_off = training.budget_minutes is not None and done < 1 and not in_time
+            if due > state.num_evaluated and not is_put_off:
+                state.num_evaluated = due
                 evaluation = evaluate(state, data, run)
-                judging_s += time.monotonic() - judged_at
-                if data.keeps_early and not run.early.is_file() and done >= EARLY_FRACTION:
-                    data.save(run.early, state.ema.weights)
             run.log(
                 {
                     "step": state.step,
@@ -245,7 +247,7 @@ def train(
     except GeneratorExit:
         save(state, run)
         raise
-    if evaluated < training.evaluations:  # the clock ran out between two steps
+    if state.num_evaluated < training.evaluations:  # the clock ran out between two steps
         run.log({"step": state.step, **evaluate(state, data, run)})
     save(state, run)
     data.save(run.model, data.completed(state.ema.weights, in_passing=False))
@@ -256,6 +258,8 @@ def save(state: TrainingState, run: RunFolder) -> None:
     record = {
         "step": state.step,
         "elapsed_s": state.elapsed_s,
+        "num_evaluated": state.num_evaluated,
+        "judging_s": state.judging_s,
         "dtype": str(state.dtype).removeprefix("torch."),
         "num_threads": torch.get_num_threads(),
     }
@@ -265,10 +269,13 @@ def save(state: TrainingState, run: RunFolder) -> None:
 def evaluate(state: TrainingState, data: Task, run: RunFolder) -> dict[str, float]:
     """The task's held-out figures and samples with fixed seeds, of the averaged weights."""
     weights, images = state.ema.weights, state.step * state.config.training.batch_size
+    started = time.monotonic()
     # The run can be drawn from while it goes on.
     completed = data.completed(weights, in_passing=True)
     data.save(run.model, completed)
     halved = {name: weight.half() for name, weight in completed.items()}
     data.save(run.history / f"images-{images:010d}.safetensors", halved)
     samples = run.samples / f"step-{state.step:08d}.png"
-    return data.evaluate(weights, state.dtype, run.path, samples)
+    figures = data.evaluate(weights, state.dtype, run.path, samples)
+    state.judging_s += time.monotonic() - started
+    return figures
