@@ -118,7 +118,7 @@ def test_no_training_pictures_are_no_traceback(subject, tmp_path):
     splits = np.array(["held_out"] * len(subject.pictures))
     pictures = replace(subject.pictures, splits=splits, key="none")
     report = evaluation(replace(subject, pictures=pictures), tmp_path).run([])
-    assert list(report["quality"]["random"]) == ["samples"]
+    assert list(report["quality"]["random"]) == ["samples", "unseen_halves"]
     assert any("no training pictures" in note for note in report["notes"])
     with pytest.raises(UserError, match="no training pictures"):
         replace(subject, pictures=pictures).training  # noqa: B018
