@@ -1,7 +1,7 @@
 """Latents as training data: every picture is encoded once, in a few looks if they are varied.
 
 Shifts, scales and colours act on pixels, so a varied picture must be encoded anew. Encoding a
-picture costs nearly as much as a training step on it at 256 px, and three times that at 512 px
+picture costs a quarter of a training step on it at 256 px, and as much as one at 512 px
 (benchmarks/space_cost.py): instead of a new change at every step, each picture is changed and
 encoded a few times, and a step chooses among these looks. The first is the picture as it is.
 """
