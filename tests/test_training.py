@@ -285,9 +285,14 @@ def test_captions_are_chosen_at_the_stated_rates(pictures, encoder):
 def test_short_budgets_are_not_spent_on_compiling(tiny_run, monkeypatch):
     monkeypatch.setattr(loop, "has_compiler", lambda device: True)
     monkeypatch.setattr(torch, "compile", lambda network: network.forward)
-    for minutes, compiled in ((2.0, False), (3.0, True)):
+    for precision, minutes, compiled in (
+        ("bfloat16", 2.0, False),
+        ("bfloat16", 3.0, True),
+        ("float32", 9.0, False),
+        ("float32", 10.0, True),
+    ):
         changes = {"budget_images": None, "budget_minutes": minutes, "compile": True}
-        training = tiny_run.training.model_copy(update=changes | {"precision": "float32"})
+        training = tiny_run.training.model_copy(update=changes | {"precision": precision})
         state = loop.prepare(tiny_run.model_copy(update={"training": training}))
         assert (state.forward is not state.network) == compiled
 
