@@ -3,8 +3,8 @@
 The map, in the order in which it is made: space, neighbours, layout, density, clusters,
 cluster_names (of labels and caption_words), map_scores, projection, refit, off_map; building makes
 an `Atlas` of them. On it: map_walks and replay. map_views draws the map, walk_views the walks; page
-writes the page of page_data, atlas_page fills it. made_from and drawn tell what is kept from what
-is asked for.
+writes the page of page_data, atlas_page fills it. All drawings share off_map_marks, frames (of
+films) and fonts. made_from and drawn tell what is kept from what is asked for.
 
 Exact views, one a file: basins, slice, hill, forward, commitment, river and point_field. They stand
 on plane (a slice), ends (where walks end), reading (what stands there) and showing (latents as
