@@ -1,13 +1,16 @@
 """Controlled experiments on the glyph recipe: one change each, at equal training time.
 
-    python benchmarks/recipe_experiments.py DATA --out FOLDER [--only eps,wide] [--images 90000]
+    python benchmarks/recipe_experiments.py DATA --out FOLDER [--only NAME,NAME] [--images 90000]
+        [--network 4]
 
 The baseline sees `--images` pictures. A variant whose step takes longer or shorter sees as many
 as fit into the same time, by the ratio of step times measured here side by side, so that the
 verdict does not depend on what else the machine is doing. Every variant is judged by the same
-400 unseen captions and seeds: kernel distance to unseen real glyphs in random features, the share
-whose radical is the prompt's own character's, and the twenty nouns. Results are appended to
-FOLDER/results.jsonl; a variant and seed that stands there is not run again.
+400 unseen captions and seeds: kernel distance to unseen real glyphs in random features and, where
+its package is installed, in ImageNet features, the share whose radical is the prompt's own
+character's, and the twenty nouns. `--network` takes another size than the recipe's, for machines
+on which its own would see too few pictures in minutes. Results are appended to
+FOLDER/results.jsonl; a variant, network and seed that stands there is not run again.
 """
 
 import argparse
@@ -22,9 +25,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from imagespace.errors import UserError
 from imagespace.evaluation import prompt_following
 from imagespace.evaluation.distances import kernel_distance
+from imagespace.evaluation.imagenet_features import ImageNetFeatures
 from imagespace.evaluation.radical_judge import load_radical_judge
 from imagespace.evaluation.random_features import RandomFeatures
 from imagespace.evaluation.subject import Subject
@@ -33,7 +39,7 @@ from imagespace.pictures.folder import PictureSet, read_folder
 from imagespace.pipeline import Model, load_autoencoder_by_name
 from imagespace.pipeline.band_loss import ValidationSet
 from imagespace.precision import has_compiler
-from imagespace.recipes import recipe
+from imagespace.recipes import network_sized, recipe
 from imagespace.recipes.latent import in_latents
 from imagespace.recipes.named import sketched
 from imagespace.text.vectors import load_text_encoder
@@ -99,6 +105,7 @@ VARIANTS: dict[str, Callable[[RunConfig], RunConfig]] = {
     "wide-448x2": network(width=448, depth=2, num_heads=7),
     "small-256x3": network(width=256, depth=3, num_heads=4),
     "patch-8": network(patch_size_px=8),
+    "batch-32": training(batch_size=32),
     "batch-128": training(batch_size=128),
     # Captions.
     "captions-plain": training(alternative_caption=0.0, single_sense=0.0),
@@ -167,6 +174,18 @@ def run(config: RunConfig, data: PictureData, out: Path) -> tuple[TrainingState,
     return state, weights | {"none": dict(state.network.state_dict())}
 
 
+def extractors() -> dict[str, Callable[[NDArray[np.uint8]], NDArray[np.float32]]]:
+    """The features that samples are compared in; one of them needs a package."""
+    found: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.float32]]] = {
+        "random": RandomFeatures(1)
+    }
+    try:
+        found["imagenet"] = ImageNetFeatures()
+    except UserError as error:
+        print(f"note: {error}")
+    return found
+
+
 def judge(
     config: RunConfig, weights: dict[str, Any], data: PictureData, dtype: torch.dtype
 ) -> dict[str, Any]:
@@ -179,12 +198,15 @@ def judge(
     model = Model(whole, built, encoder, "", "experiment", data.autoencoder)
     subject = Subject(model, pictures, NUM_JUDGED, 0, dtype)
     samples = subject.draw(subject.settings())
-    features, radicals = RandomFeatures(1), load_radical_judge()
+    radicals = load_radical_judge()
     everyone = Subject(model, pictures, 2000, 0)
-    real = features(everyone.pixels(everyone.unseen))
+    real = everyone.pixels(everyone.unseen)
     validation: ValidationSet = data.validation()
     return {
-        "kernel_distance": asdict(kernel_distance(features(samples), real)),
+        "kernel_distance": {
+            name: asdict(kernel_distance(features(samples), features(real)))
+            for name, features in extractors().items()
+        },
         "radical": prompt_following.radicals(subject, radicals, samples)["samples"],
         "nouns": prompt_following.nouns(subject, radicals)["samples"],
         "held_out_loss": validation.loss(built, config.model, 0, dtype),
@@ -194,11 +216,14 @@ def judge(
 def row(result: dict[str, Any]) -> str:
     """One line of the table."""
     judged = result["judged"]
-    distance, radical, nouns = (judged[k] for k in ("kernel_distance", "radical", "nouns"))
+    radical, nouns = (judged[k] for k in ("radical", "nouns"))
     loss = "  ".join(f"{value:.4f}" for value in judged["held_out_loss"].values())
+    distances = "  ".join(
+        f"{1000 * distance['value']:8.3f} ± {1000 * distance['error']:.3f}"
+        for distance in judged["kernel_distance"].values()
+    )
     return (
-        f"{result['variant']:18} {result['seed']}  {result['images']:7,}  "
-        f"{1000 * distance['value']:8.3f} ± {1000 * distance['error']:.3f}  "
+        f"{result['variant']:18} {result['seed']}  {result['images']:7,}  {distances}  "
         f"{radical['value']:6.1%} ± {radical['error']:.1%}  {nouns['value']:6.1%}  {loss}"
     )
 
@@ -209,6 +234,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--only", default=",".join(VARIANTS))
     parser.add_argument("--images", type=int, default=90_000)
+    parser.add_argument("--network", type=int, help="size of all but those of another shape")
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--num-threads", type=int, default=torch.get_num_threads())
     arguments = parser.parse_args()
@@ -218,17 +244,22 @@ def main() -> None:
     results = arguments.out / "results.jsonl"
     pictures = read_folder(arguments.data, 128, 1)
     header = (
-        "variant            seed pictures  1000 x kernel distance  radical  nouns  loss by band"
+        "variant            seed pictures  1000 x kernel distances  radical  nouns  loss by band"
     )
     print(header)
     for seed in map(int, arguments.seeds.split(",")):
         for name in arguments.only.split(","):
             done = results.read_text().splitlines() if results.is_file() else []
-            before = [r for r in map(json.loads, done) if (r["variant"], r["seed"]) == (name, seed)]
+            key = (name, arguments.network, seed)
+            before = [
+                r for r in map(json.loads, done) if (r["variant"], r["network"], r["seed"]) == key
+            ]
             if before:
                 print(row(before[0]))
                 continue
             baseline = recipe("glyphs", {"budget_images": arguments.images}, seed)
+            if arguments.network is not None:
+                baseline = network_sized(baseline, arguments.network)
             config = VARIANTS[name](baseline)
             cost = relative_cost(config, baseline)
             images = round(arguments.images / cost)
@@ -239,6 +270,7 @@ def main() -> None:
             minutes = (time.monotonic() - started) / 60
             result: dict[str, Any] = {
                 "variant": name,
+                "network": arguments.network,
                 "seed": seed,
                 "images": images,
                 "relative_cost": cost,

@@ -117,10 +117,16 @@ def ends(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
         line: dict[str, Any] = {"peer": peer, "minutes": budget, "nearest": {}, "ours": {}}
         for name, record in nearest.items():
             line["nearest"][name] = record["kernel_distance"][name] | {"run": record["run"]}
-        for drawn in sorted({r["drawn"] for r in ours}):
-            line["ours"][drawn] = reached([r for r in ours if r["drawn"] == drawn], line["nearest"])
+        for way in sorted({way_of(record) for record in ours}):
+            own_way = [record for record in ours if way_of(record) == way]
+            line["ours"][way] = reached(own_way, line["nearest"])
         found.append(line)
     return found
+
+
+def way_of(record: dict[str, Any]) -> str:
+    """What was trained and how it was drawn: runs of which one is the shorter of the other."""
+    return f"{record['setting']}, {record['drawn']}"
 
 
 def reached(ours: list[dict[str, Any]], nearest: dict[str, Any]) -> float | None:
@@ -151,10 +157,10 @@ def main() -> None:
         seen, num = record["pictures_seen"], record["num_samples"]
         print(f"{who:50} {record['minutes']:6.2f} min {seen:8,} seen {num:4} drawn  {numbers}")
     for line in report["ends"]:
-        for drawn, minutes in line["ours"].items():
+        for way, minutes in line["ours"].items():
             when = "not reached" if minutes is None else f"{minutes:.1f} min"
             end = ", ".join(f"{name} {d['value']:.4g}" for name, d in line["nearest"].items())
-            print(f"{line['peer']} after {line['minutes']:g} min ({end}): ours, {drawn}: {when}")
+            print(f"{line['peer']} after {line['minutes']:g} min ({end}): {way}: {when}")
     if args.out is not None:
         write_json(args.out, report)
 

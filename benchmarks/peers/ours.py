@@ -29,7 +29,7 @@ from run_record import FINISHED, RUN_FILE, draw_to, surroundings, write_json
 from imagespace.errors import UserError
 from imagespace.pictures.folder import PictureSet, read_folder
 from imagespace.pipeline import Model, PromptWarning, load, to_pixels
-from imagespace.recipes import recipe
+from imagespace.recipes import network_sized, recipe
 from imagespace.text.vectors import load_text_encoder
 from imagespace.training.config import RunConfig, TrainingConfig
 from imagespace.training.loop import train
@@ -39,13 +39,18 @@ from imagespace.training.run_folder import METRICS_FILE
 SAMPLE_SEED = 1_000_000
 
 
-def configuration(minutes: float, seed: int, changes: list[str]) -> RunConfig:
-    """The glyphs recipe for so many minutes; UserError: a change that training does not know.
+def configuration(
+    minutes: float, seed: int, changes: list[str], size: int | None = None
+) -> RunConfig:
+    """The glyphs recipe for so many minutes, with a network of another size where one is given.
 
     One evaluation, without a sheet of samples, at the end of the budget: as for the peers, looking
     at the model costs no training time. `changes` are NAME=VALUE of the training's configuration.
+    UserError: a change that training does not know.
     """
     config = recipe("glyphs", {"budget_minutes": minutes, "budget_images": None}, seed)
+    if size is not None:
+        config = network_sized(config, size)
     values = config.training.model_dump()
     values |= {"evaluations": 1, "sample_prompts": [], "num_validation": 64}
     for change in changes:
@@ -111,13 +116,13 @@ def run(args: argparse.Namespace, minutes: float) -> None:
         return
     if args.threads:
         torch.set_num_threads(args.threads)
-    config = configuration(minutes, args.seed, args.set)
+    config = configuration(minutes, args.seed, args.set, args.network)
     network = config.model.network
     pictures = captioned_only(read_folder(args.data, network.image_size_px, network.num_channels))
     data = PictureData(config, pictures, load_text_encoder())
     record: dict[str, Any] = {
         "peer": "imagespace",
-        "setting": "glyphs",
+        "setting": "glyphs" if args.network is None else f"glyphs --network {args.network}",
         "settings": config.model_dump(mode="json"),
         "seed": args.seed,
         "data": pictures.key,
@@ -160,6 +165,7 @@ def main() -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="of the training config"
     )
+    parser.add_argument("--network", type=int, help="size; the recipe's unless given")
     parser.add_argument("--num-samples", type=int, default=500)
     parser.add_argument("--sampling-minutes", type=float, default=4, help="at most, each way")
     parser.add_argument("--threads", type=int, help="of torch; all processors unless given")
@@ -178,6 +184,7 @@ def main() -> None:
         words += [word for change in args.set for word in ("--set", change)]
         words += ["--num-samples", str(args.num_samples), "--seed", str(args.seed)]
         words += ["--sampling-minutes", str(args.sampling_minutes)]
+        words += ["--network", str(args.network)] if args.network is not None else []
         words += ["--threads", str(args.threads)] if args.threads else []
         for minutes in args.minutes:
             subprocess.run([sys.executable, *words, "--minutes", f"{minutes:g}"], check=True)
