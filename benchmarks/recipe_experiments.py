@@ -93,12 +93,15 @@ VARIANTS: dict[str, Callable[[RunConfig], RunConfig]] = {
     "predict-velocity": objective(prediction="velocity", loss_weight="velocity"),
     # Which times are asked, and how they count.
     "times-logit-0": objective(logit_mean=0.0),
+    "times-logit-1": objective(logit_mean=1.0),
     "times-uniform": objective(time_distribution="uniform"),
     "loss-x0": objective(loss_weight="x0"),
     # The optimiser of the blocks' matrices, AdamW at two rates.
     "adamw-1e-3": training(matrix_optimizer="adamw", matrix_learning_rate=1e-3),
     "adamw-5e-4": training(matrix_optimizer="adamw", matrix_learning_rate=5e-4),
     "muon-4e-3": training(matrix_learning_rate=4e-3),
+    # Of all other weights: embeddings, modulation, the output layer.
+    "others-3e-3": training(other_learning_rate=3e-3),
     # Shape and size at equal time.
     "deep-256x8": network(width=256, depth=8, num_heads=4),
     "deep-320x5": network(width=320, depth=5, num_heads=5),
