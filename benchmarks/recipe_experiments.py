@@ -5,11 +5,12 @@
 
 The baseline sees `--images` pictures. A variant whose step takes longer or shorter sees as many
 as fit into the same time, by the ratio of step times measured here side by side, so that the
-verdict does not depend on what else the machine is doing. Every variant is judged by the same
-400 unseen captions and seeds: kernel distance to unseen real glyphs in random features and, where
-its package is installed, in ImageNet features, the share whose radical is the prompt's own
-character's, and the twenty nouns. `--network` takes another size than the recipe's, for machines
-on which its own would see too few pictures in minutes. Results are appended to
+verdict does not depend on what else the machine is doing; what it fits beforehand (a sketch) is
+taken off too. Encoding a folder into latents is not: it is done once for all runs. Every variant is
+judged by the same 400 unseen captions and seeds: kernel distance to unseen real glyphs in random
+features and, where its package is installed, in ImageNet features, the share whose radical is the
+prompt's own character's, and the twenty nouns. `--network` takes another size than the recipe's,
+for machines on which its own would see too few pictures in minutes. Results are appended to
 FOLDER/results.jsonl; a variant, network and seed that stands there is not run again.
 """
 
@@ -88,14 +89,16 @@ def _model(run: RunConfig, **changes: Any) -> RunConfig:
 
 VARIANTS: dict[str, Callable[[RunConfig], RunConfig]] = {
     "baseline": lambda run: run,
-    # What the network predicts; the loss stays the velocity's but for eps, which is DDPM's own.
-    "predict-eps": objective(prediction="eps", loss_weight="eps"),
+    # What the network predicts; the loss stays the velocity's.
+    "predict-eps": objective(prediction="eps"),
     "predict-velocity": objective(prediction="velocity", loss_weight="velocity"),
     # Which times are asked, and how they count.
     "times-logit-0": objective(logit_mean=0.0),
     "times-logit-1": objective(logit_mean=1.0),
     "times-uniform": objective(time_distribution="uniform"),
     "loss-x0": objective(loss_weight="x0"),
+    # DDPM's own pair of prediction and loss.
+    "ddpm": objective(prediction="eps", loss_weight="eps"),
     # The optimiser of the blocks' matrices, AdamW at two rates.
     "adamw-1e-3": training(matrix_optimizer="adamw", matrix_learning_rate=1e-3),
     "adamw-5e-4": training(matrix_optimizer="adamw", matrix_learning_rate=5e-4),
@@ -158,10 +161,25 @@ def relative_cost(config: RunConfig, baseline: RunConfig) -> float:
     return own / base
 
 
-def run(config: RunConfig, data: PictureData, out: Path) -> tuple[TrainingState, dict[str, Any]]:
-    """Trains; the last state, and the averaged weights of each length."""
-    state = prepare(config)
+def fitted(
+    config: RunConfig, baseline: RunConfig, data: PictureData
+) -> tuple[RunConfig, TrainingState]:
+    """The state at step 0 with all that is fitted before it, and the run shortened by its time."""
+    state, started = prepare(config), time.perf_counter()
     data.fit_first(state.network)
+    if not config.model.network.sketch_side_px:
+        return config, state
+    seconds = time.perf_counter() - started
+    own, _ = step_seconds([prepare(config), prepare(baseline)])
+    images = round(config.training.budget_images - seconds / own)
+    print(f"  fitted for {seconds:.0f} s: {images:,} pictures are left", flush=True)
+    shorter = training(budget_images=max(config.training.batch_size, images))(config)
+    state.config = shorter
+    return shorter, state
+
+
+def run(config: RunConfig, state: TrainingState, data: PictureData, out: Path) -> dict[str, Any]:
+    """Trains; the averaged weights of each length."""
     averages = {name: PowerEMA(state.network, gamma) for name, gamma in EMA_EXPONENTS.items()}
     started, losses = time.monotonic(), []
     while (fraction := fraction_done(config.training, state.step, 0.0)) < 1:
@@ -174,7 +192,7 @@ def run(config: RunConfig, data: PictureData, out: Path) -> tuple[TrainingState,
             print(f"  {fraction:.0%}  loss {np.mean(losses[-50:]):.4f}  {rate:.0f}/s", flush=True)
     data.save(out, averages["0.05"].weights)
     weights: dict[str, Any] = {name: average.weights for name, average in averages.items()}
-    return state, weights | {"none": dict(state.network.state_dict())}
+    return weights | {"none": dict(state.network.state_dict())}
 
 
 def extractors() -> dict[str, Callable[[NDArray[np.uint8]], NDArray[np.float32]]]:
@@ -255,7 +273,9 @@ def main() -> None:
             done = results.read_text().splitlines() if results.is_file() else []
             key = (name, arguments.network, seed)
             before = [
-                r for r in map(json.loads, done) if (r["variant"], r["network"], r["seed"]) == key
+                r
+                for r in map(json.loads, done)
+                if (r["variant"], r.get("network"), r["seed"]) == key
             ]
             if before:
                 print(row(before[0]))
@@ -265,17 +285,19 @@ def main() -> None:
                 baseline = network_sized(baseline, arguments.network)
             config = VARIANTS[name](baseline)
             cost = relative_cost(config, baseline)
-            images = round(arguments.images / cost)
-            config = training(budget_images=images)(config)
-            started = time.monotonic()
+            config = training(budget_images=round(arguments.images / cost))(config)
             data = data_of(config, pictures, arguments.data)
-            state, weights = run(config, data, arguments.out / f"{name}-{seed}.safetensors")
+            started = time.monotonic()
+            config, state = fitted(config, baseline, data)
+            size = "" if arguments.network is None else f"-network-{arguments.network}"
+            file = arguments.out / f"{name}{size}-{seed}.safetensors"
+            weights = run(config, state, data, file)
             minutes = (time.monotonic() - started) / 60
             result: dict[str, Any] = {
                 "variant": name,
                 "network": arguments.network,
                 "seed": seed,
-                "images": images,
+                "images": config.training.budget_images,
                 "relative_cost": cost,
                 "minutes": round(minutes, 2),
                 "parameters": sum(p.numel() for p in state.network.parameters()),

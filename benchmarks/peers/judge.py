@@ -2,11 +2,9 @@
 
 Run: python benchmarks/peers/judge.py RUNS --data DATA [--out judged.json]
 
-Every `samples-*.npy` that a run.json names is compared with the same unseen real glyphs by the
-unbiased kernel distance in the features that `imagespace evaluate` uses. A peer's end is what its
-finished runs of the full time reach: on each extractor the smallest of their distances. The time
-that we need for it is that of our shortest run that is as near on every extractor, as all longer
-ones must be too.
+Every array of samples that a run.json names is compared with the same unseen real glyphs by the
+unbiased kernel distance in the features that `imagespace evaluate` uses. `verdict.py` says what
+counts as a peer's end and as being as near; `curves.py` draws what judged.json holds.
 """
 
 import argparse
@@ -18,6 +16,7 @@ import numpy as np
 from glyph_rows import unseen_rows
 from peer import IMAGE_SIZE_PX
 from run_record import FINISHED, RUN_FILE, write_json
+from verdict import OURS, ends
 
 from imagespace.errors import UserError
 from imagespace.evaluation.distances import Estimate, kernel_distance
@@ -28,7 +27,6 @@ from imagespace.evaluation.space_training import space_of
 from imagespace.pictures.folder import PictureSet, read_folder
 from imagespace.text.vectors import load_text_encoder
 
-OURS = "imagespace"
 EQUAL_TERMS = ("data", "processor", "num_threads")
 
 
@@ -56,13 +54,18 @@ def drawn_samples(folder: Path) -> list[dict[str, Any]]:
         if record["state"] != FINISHED:
             print(f"note: {path} is {record['state']}: left out")
             continue
-        for checkpoint in record["checkpoints"]:
+        # What draw.py drew of the finished weights, with another sampler, counts as their end.
+        end = {"seconds": record["seconds"], "pictures_seen": record["pictures_seen"]}
+        later = [end | drawn for drawn in record.get("drawn", [])]
+        for checkpoint in record["checkpoints"] + later:
+            own_way = checkpoint.get("prompts") or checkpoint.get("sampler")
             found.append(
                 {
                     "peer": record.get("peer", OURS),
                     "run": str(path.parent.relative_to(folder)),
-                    "setting": record.get("setting", "glyphs"),
-                    "drawn": checkpoint.get("prompts", record.get("sampler", "")),
+                    "setting": record["setting"],
+                    "seed": record["seed"],
+                    "drawn": own_way or record["sampler"],
                     "budget_minutes": record["budget_seconds"] / 60,
                     "minutes": checkpoint["seconds"] / 60,
                     "equal_terms": [record[name] for name in EQUAL_TERMS],
@@ -99,47 +102,6 @@ def judge(folder: Path, data: Path) -> dict[str, Any]:
     return {"num_real": len(rows), "floor": floor, "samples": samples}
 
 
-def ends(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For each peer: how near its runs of the full time end, and how soon ours are as near."""
-    ours = sorted((r for r in samples if r["peer"] == OURS), key=lambda r: float(r["minutes"]))
-    found = []
-    for peer in sorted({r["peer"] for r in samples} - {OURS}):
-        own = [record for record in samples if record["peer"] == peer]
-        budget = max(record["budget_minutes"] for record in own)
-        last: dict[str, dict[str, Any]] = {}
-        for record in (r for r in own if r["budget_minutes"] == budget):
-            if record["minutes"] >= last.get(record["run"], record)["minutes"]:
-                last[record["run"]] = record
-        nearest = {
-            name: min(last.values(), key=lambda r: float(r["kernel_distance"][name]["value"]))
-            for name in own[0]["kernel_distance"]
-        }
-        line: dict[str, Any] = {"peer": peer, "minutes": budget, "nearest": {}, "ours": {}}
-        for name, record in nearest.items():
-            line["nearest"][name] = record["kernel_distance"][name] | {"run": record["run"]}
-        for way in sorted({way_of(record) for record in ours}):
-            own_way = [record for record in ours if way_of(record) == way]
-            line["ours"][way] = reached(own_way, line["nearest"])
-        found.append(line)
-    return found
-
-
-def way_of(record: dict[str, Any]) -> str:
-    """What was trained and how it was drawn: runs of which one is the shorter of the other."""
-    return f"{record['setting']}, {record['drawn']}"
-
-
-def reached(ours: list[dict[str, Any]], nearest: dict[str, Any]) -> float | None:
-    """Minutes of the first of our runs from which on all are as near, on every extractor."""
-    minutes = None
-    for record in reversed(ours):
-        distances = record["kernel_distance"]
-        if any(distances[name]["value"] > end["value"] for name, end in nearest.items()):
-            break
-        minutes = float(record["minutes"])
-    return minutes
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("runs", type=Path)
@@ -157,10 +119,14 @@ def main() -> None:
         seen, num = record["pictures_seen"], record["num_samples"]
         print(f"{who:50} {record['minutes']:6.2f} min {seen:8,} seen {num:4} drawn  {numbers}")
     for line in report["ends"]:
+        near = ", ".join(f"{name} {end['value']:.4g}" for name, end in line["nearest"].items())
+        print(f"{line['peer']} ends after {line['minutes']:g} min at {near}. As near are:")
         for way, minutes in line["ours"].items():
-            when = "not reached" if minutes is None else f"{minutes:.1f} min"
-            end = ", ".join(f"{name} {d['value']:.4g}" for name, d in line["nearest"].items())
-            print(f"{line['peer']} after {line['minutes']:g} min ({end}): {way}: {when}")
+            when = ", ".join(
+                f"{name} {'not reached' if at is None else f'{at:.1f} min'}"
+                for name, at in minutes.items()
+            )
+            print(f"  {way}: {when}")
     if args.out is not None:
         write_json(args.out, report)
 

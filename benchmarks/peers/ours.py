@@ -67,6 +67,12 @@ def configuration(
     return config.model_copy(update={"training": training})
 
 
+def setting_of(args: argparse.Namespace) -> str:
+    """The recipe and all that was changed in it."""
+    size = [] if args.network is None else [f"--network {args.network}"]
+    return " ".join(["glyphs", *size, *args.set])
+
+
 def draw_all(
     model: Model, pictures: PictureSet, folder: Path, seconds: float, args: argparse.Namespace
 ) -> list[dict[str, Any]]:
@@ -122,7 +128,7 @@ def run(args: argparse.Namespace, minutes: float) -> None:
     data = PictureData(config, pictures, load_text_encoder())
     record: dict[str, Any] = {
         "peer": "imagespace",
-        "setting": "glyphs" if args.network is None else f"glyphs --network {args.network}",
+        "setting": setting_of(args),
         "settings": config.model_dump(mode="json"),
         "seed": args.seed,
         "data": pictures.key,

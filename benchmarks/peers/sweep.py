@@ -1,10 +1,10 @@
-"""Finds a peer's best small setting: short runs of all candidates, ranked by kernel distance.
+"""Finds a peer's best small setting: short runs of all candidates, ranked by kernel distances.
 
 Run: python benchmarks/peers/sweep.py --data DATA --peer NAME --out FOLDER
 
 Each candidate trains for the same few minutes and draws with its default sampler; the pictures are
-compared with real unseen glyphs in random features. The best one then draws with its other
-samplers. A candidate that is finished is not run again, so that a sweep can be continued.
+compared with real unseen glyphs in random and in ImageNet features. The best one by the sum of its
+ranks then draws with its other samplers. A candidate that is finished is not run again, so that a sweep can be continued.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from run_record import FINISHED, RUN_FILE, write_json
 
 from imagespace.errors import UserError
 from imagespace.evaluation.distances import kernel_distance
+from imagespace.evaluation.imagenet_features import ImageNetFeatures
 from imagespace.evaluation.random_features import RandomFeatures
 from imagespace.pictures.folder import read_folder
 
@@ -32,23 +33,38 @@ SWEEP_FILE = "sweep.json"
 
 
 class Judge:
-    """The kernel distance of samples to real unseen glyphs, in random features."""
+    """Kernel distances of samples to real unseen glyphs, in random and in ImageNet features.
+
+    Without the package of the latter, in random features alone.
+    """
 
     def __init__(self, data: Path) -> None:
         pictures = read_folder(data, IMAGE_SIZE_PX, 1)
         rows = np.random.default_rng(0).permutation(unseen_rows(pictures))
-        self.extract = RandomFeatures(1)
-        self.real = self.extract(pictures.pixels[rows])
+        self.extractors: dict[str, RandomFeatures | ImageNetFeatures] = {
+            "random": RandomFeatures(1)
+        }
+        try:
+            self.extractors["imagenet"] = ImageNetFeatures()
+        except UserError as error:
+            print(f"note: {error}")
+        pixels = np.ascontiguousarray(pictures.pixels[rows])
+        self.real = {name: extract(pixels) for name, extract in self.extractors.items()}
+        self.num_real = len(rows)
 
-    def distance(self, samples: NDArray[np.uint8]) -> dict[str, float | None]:
-        estimate = kernel_distance(self.extract(samples), self.real)
-        return {"value": estimate.value, "error": estimate.error}
+    def distances(self, samples: NDArray[np.uint8]) -> dict[str, Any]:
+        return {
+            name: vars(kernel_distance(extract(samples), self.real[name]))
+            for name, extract in self.extractors.items()
+        }
 
-    def floor(self) -> dict[str, float | None]:
+    def floor(self) -> dict[str, Any]:
         """The same between two halves of the real glyphs."""
-        half = len(self.real) // 2
-        estimate = kernel_distance(self.real[:half], self.real[half:])
-        return {"value": estimate.value, "error": estimate.error}
+        half = self.num_real // 2
+        return {
+            name: vars(kernel_distance(real[:half], real[half:]))
+            for name, real in self.real.items()
+        }
 
 
 def call(script: str, *words: str) -> None:
@@ -81,7 +97,7 @@ def scored(judge: Judge, folder: Path, record: dict[str, Any], drawn: dict[str, 
     return {
         "setting": record["setting"],
         "sampler": drawn.get("sampler", record["sampler"]),
-        "distance": judge.distance(np.load(folder / drawn["samples"])),
+        "distances": judge.distances(np.load(folder / drawn["samples"])),
         "num_samples": drawn["num_samples"],
         "seconds_per_picture": drawn["seconds_per_picture"],
         "pictures_seen": record["pictures_seen"],
@@ -90,7 +106,18 @@ def scored(judge: Judge, folder: Path, record: dict[str, Any], drawn: dict[str, 
 
 
 def ranked(lines: list[Any]) -> list[Any]:
-    return sorted(lines, key=lambda line: line["distance"]["value"])
+    """The lines by the sum of their ranks on all extractors; the first extractor breaks ties."""
+
+    def rank(line: Any) -> tuple[int, float]:
+        values = {name: d["value"] for name, d in line["distances"].items()}
+        before = sum(
+            other["distances"][name]["value"] < value
+            for other in lines
+            for name, value in values.items()
+        )
+        return before, next(iter(values.values()))
+
+    return sorted(lines, key=rank)
 
 
 def sweep(args: argparse.Namespace) -> dict[str, Any]:
@@ -101,7 +128,7 @@ def sweep(args: argparse.Namespace) -> dict[str, Any]:
     report: dict[str, Any] = {
         "peer": args.peer,
         "minutes": args.minutes,
-        "num_real": len(judge.real),
+        "num_real": judge.num_real,
         "floor": judge.floor(),
         "candidates": [],
         "failed": [],
@@ -157,12 +184,16 @@ def main() -> None:
     for name in ("candidates", "samplers"):
         print(f"{name}:")
         for line in report[name]:
-            distance = line["distance"]
-            print(
-                f"  {distance['value']:9.5f} +- {distance['error']:.5f}  {line['setting']}, "
-                f"{line['sampler']}, {line['num_samples']} samples"
+            distances = "  ".join(
+                f"{name} {d['value']:9.5f} +- {d['error']:.5f}"
+                for name, d in line["distances"].items()
             )
-    print(f"floor (real against real): {report['floor']['value']:.5f}")
+            print(
+                f"  {distances}  {line['setting']}, {line['sampler']}, "
+                f"{line['num_samples']} samples"
+            )
+    floor = ", ".join(f"{name} {d['value']:.5f}" for name, d in report["floor"].items())
+    print(f"floor (real against real): {floor}")
     print(f"best: --setting {report['best']['setting']} --sampler {report['best']['sampler']}")
 
 
