@@ -4,7 +4,8 @@ Run: python benchmarks/peers/sweep.py --data DATA --peer NAME --out FOLDER
 
 Each candidate trains for the same few minutes and draws with its default sampler; the pictures are
 compared with real unseen glyphs in random and in ImageNet features. The best one by the sum of its
-ranks then draws with its other samplers. A candidate that is finished is not run again, so that a sweep can be continued.
+ranks then draws with its other samplers. A candidate that is finished is not run again, so that a
+sweep can be continued.
 """
 
 import argparse
