@@ -105,6 +105,9 @@ VARIANTS: dict[str, Callable[[RunConfig], RunConfig]] = {
     "muon-4e-3": training(matrix_learning_rate=4e-3),
     # Of all other weights: embeddings, modulation, the output layer.
     "others-3e-3": training(other_learning_rate=3e-3),
+    # All that moves the weights further in few steps, at once.
+    "further": training(batch_size=32, matrix_learning_rate=4e-3, other_learning_rate=3e-3),
+    "further-still": training(batch_size=32, matrix_learning_rate=8e-3, other_learning_rate=5e-3),
     # Shape and size at equal time.
     "deep-256x8": network(width=256, depth=8, num_heads=4),
     "deep-320x5": network(width=320, depth=5, num_heads=5),
