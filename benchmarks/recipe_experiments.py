@@ -259,6 +259,9 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(VARIANTS))
     parser.add_argument("--images", type=int, default=90_000)
     parser.add_argument("--network", type=int, help="size of all but those of another shape")
+    parser.add_argument(
+        "--averages", action="store_true", help="judge the baseline's other weight averages too"
+    )
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--num-threads", type=int, default=torch.get_num_threads())
     arguments = parser.parse_args()
@@ -310,7 +313,7 @@ def main() -> None:
                 "date": time.strftime("%Y-%m-%d"),
                 "judged": judge(config, weights["0.05"], data, state.dtype),
             }
-            if name == "baseline":
+            if name == "baseline" and arguments.averages:
                 others = {k: w for k, w in weights.items() if k != "0.05"}
                 result["other_averages"] = {
                     length: judge(config, w, data, state.dtype) for length, w in others.items()
