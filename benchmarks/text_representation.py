@@ -23,14 +23,17 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from imagespace.text import TextEncoder, load_text_encoder
 from imagespace.text.minilm import MiniLM
+from imagespace.text.vectors import VECTORS_NAME
 
 MAX_NUM_TOKENS, NUM_RADICALS, NUM_UNSEEN_WORDS = 16, 214, 300
 NUM_EPOCHS, BATCH_SIZE, LEARNING_RATE, HIDDEN = 5, 128, 1e-3, 256
@@ -116,14 +119,29 @@ def hits(five: Tensor, expected: Sequence[Sequence[int]]) -> dict[str, float]:
     return {f"top{k}": 100 * sum(any(r[:k]) for r in rows) / len(rows) for k in (1, 5)}
 
 
-def static_readers(encoder: TextEncoder) -> dict[str, Reader]:
+def token_importance(vectors: Path | None) -> Tensor:
+    """How much each token weighs in a pooled mean, float32 [V]: what the vectors' file holds."""
+    place = vectors or files("imagespace.text") / "data"
+    return load((place / VECTORS_NAME).read_bytes())["importance"].float()
+
+
+def pooled_states(encoder: TextEncoder, importance: Tensor, token_ids: Tensor) -> Tensor:
+    """Importance-weighted mean [B, width] with root mean square 1; zero for no tokens."""
+    weight = importance[token_ids.long()].unsqueeze(-1)
+    mean = (encoder.states(token_ids) * weight).sum(1) / weight.sum(1).clamp(min=1e-12)
+    rms = mean.square().mean(-1, keepdim=True).sqrt()
+    return mean / rms.clamp(min=1e-12)
+
+
+def static_readers(encoder: TextEncoder, importance: Tensor) -> dict[str, Reader]:
     def tokens(texts: Sequence[str]) -> Features:
         ids = encoder.encode(texts, MAX_NUM_TOKENS).token_ids
         return Features(encoder.states(ids).half(), ids > 0)
 
     def pooled(texts: Sequence[str]) -> Features:
         ids = encoder.encode(texts, MAX_NUM_TOKENS).token_ids
-        return Features(encoder.pooled(ids)[:, None], torch.ones(len(texts), 1, dtype=torch.bool))
+        states = pooled_states(encoder, importance, ids)[:, None]
+        return Features(states, torch.ones(len(texts), 1, dtype=torch.bool))
 
     def token_ids(texts: Sequence[str]) -> Features:
         ids = encoder.encode(texts, MAX_NUM_TOKENS).token_ids
@@ -238,7 +256,7 @@ def main() -> None:
     readers: dict[str, Reader] = {
         "MiniLM tokens": minilm.tokens,
         "MiniLM pooled": minilm.pooled,
-        **static_readers(encoder),
+        **static_readers(encoder, token_importance(arguments.vectors)),
     }
     tests = ("held-out captions", "unseen words", "unseen word alone", "probe")
     print(f"{len(rows)} captions; top-1 / top-5 in percent; vectors {encoder.fingerprint}")

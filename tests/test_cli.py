@@ -51,7 +51,7 @@ def test_terminal_shows_the_walk(tmp_path):
     done = subprocess.Popen(
         [sys.executable, "-m", "imagespace", "generate", "fish", "--num", "1", "--steps", "3"],
         cwd=tmp_path,
-        env=ENVIRONMENT,
+        env=ENVIRONMENT | {"TERM": "xterm-256color", "COLORTERM": "truecolor"},
         stdout=follower,
         stderr=follower,
     )
@@ -166,10 +166,13 @@ def test_mistakes_are_one_line_and_lose_nothing(tmp_path, words, says):
 
 
 def test_unknown_words_and_cut_prompts_are_reported(tmp_path):
-    done = run("generate", "fish 鱼", "--steps", 2, "--num", 1, "--out", "a.png", cwd=tmp_path)
+    prompt = "fish 鱼 Schmetterling"
+    done = run("generate", prompt, "--steps", 2, "--num", 1, "--out", "a.png", cwd=tmp_path)
     assert done.returncode == 0
-    assert "warning" in done.stderr
-    assert "鱼" in done.stderr
+    ignored, in_pieces = done.stderr.splitlines()
+    assert ignored == "imagespace: warning: Ignored, because imagespace reads English: 鱼"
+    assert in_pieces.startswith("imagespace: warning: Read in pieces")
+    assert in_pieces.endswith(": Schmetterling")
     words = "one two three four five six seven eight nine ten " * 3
     done = run(
         "generate", words, "--truncate", "--steps", 2, "--num", 1, "--out", "b.png", cwd=tmp_path

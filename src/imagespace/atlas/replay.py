@@ -1,6 +1,5 @@
 """A training run replayed on a map: the same seeds drawn by the weights of every evaluation."""
 
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ from imagespace.atlas.view import View
 from imagespace.atlas.walk_views import TIMES
 from imagespace.evaluation.curves import history_files, replay
 from imagespace.evaluation.subject import Subject
-from imagespace.pipeline import LARGEST_BATCH, Model, PromptWarning
+from imagespace.pipeline import LARGEST_BATCH, Model
 
 if TYPE_CHECKING:
     from imagespace.atlas.space import PictureSpace
@@ -87,10 +86,7 @@ def view_replay(
 
 def _ends(subject: Subject, num: int, space: str) -> NDArray[np.uint8] | NDArray[np.float32]:
     """What the first samples end in, as the space takes it: pixels, or latents as they are."""
-    with warnings.catch_warnings():
-        # Captions are the set's own: that a word of them is unknown is no news.
-        warnings.simplefilter("ignore", PromptWarning)
-        settings = subject.settings()[:num]
+    settings = subject.settings()[:num]
     if space != "latent":
         return subject.draw(settings)
     parts = []

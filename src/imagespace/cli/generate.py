@@ -1,7 +1,8 @@
 """`imagespace generate`: from prompts to pictures."""
 
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -158,27 +159,44 @@ def generate(
             settings = loaded.settings(
                 prompts or "", num, seed, negative, truncate, weaker, begin, axes, terms, **sampling
             )
-    singles = [] if folder is None else _single_names(target, len(settings))
+    # One picture that is repeated is the target itself.
+    singles = [] if folder is None or only is not None else _single_names(target, len(settings))
     for name in singles:
         check_out_file(name, overwrite)
-    pictures, frames = draw_watched(loaded, settings, filmed=film is not None)
-    for number, name in enumerate(singles):
-        pictures.save(name, only=number)
+    num_kept = 0
+
+    def keep(drawn: "Pictures") -> None:
+        """Saves a batch's pictures at once, so that nothing that comes after can lose them."""
+        nonlocal num_kept
+        for number in range(len(drawn) if singles else 0):
+            drawn.save(singles[num_kept], only=number)
+            num_kept += 1
+
+    try:
+        pictures, frames = draw_watched(loaded, settings, film is not None, only, keep)
+    except KeyboardInterrupt:
+        if num_kept:
+            said = f"interrupted; {num_kept:,} of {len(singles):,} pictures are in {folder}"
+            print(f"imagespace: {said}", file=sys.stderr)
+        raise
     pictures.save(target, only)
     if film is not None:
         from imagespace.pictures.film import save_film
 
         save_film(film, frames)
         print(film)
-    noun = "picture" if len(pictures) == 1 else "pictures"
+    num_shown = len(pictures) if only is None else 1
+    noun = "picture" if num_shown == 1 else "pictures"
     seconds = time.perf_counter() - started
-    print(f"{target}  ({len(pictures)} {noun} in {seconds:.1f} s)")
+    print(f"{target}  ({num_shown} {noun} in {seconds:.1f} s)")
 
 
 def _target(out: Path | None, stem: str, overwrite: bool) -> tuple[Path, Path | None]:
     """The sheet's file, and the folder for single pictures if `out` is one."""
     if out is None or out.is_dir():
-        target = free_name(out or Path(), stem, ".png")
+        # Single pictures without a sheet are those of an interrupted call.
+        more = () if out is None else ("-000.png",)
+        target = free_name(out or Path(), stem, ".png", *more)
         check_out_file(target, overwrite=False)
         return target, out
     if not out.suffix:
@@ -222,11 +240,14 @@ def _single_names(target: Path, num: int) -> list[Path]:
 def _repeat(
     picture: Path, model: str | None
 ) -> tuple["Model", "list[PictureSettings]", int | None]:
-    """The model, the batch and which of it a PNG shows; the weights must be the same."""
+    """The model, what has to be drawn, and which of it a PNG shows if not all of it.
+
+    Errors: UserError if it carries no settings, or the model is not here or has other weights.
+    """
     from pydantic import ValidationError
 
     from imagespace.pictures.png_settings import read_settings
-    from imagespace.pipeline import PictureSettings, load
+    from imagespace.pipeline import PictureSettings, batch_with, load
 
     try:
         stored, only = read_settings(picture)
@@ -235,7 +256,18 @@ def _repeat(
         raise UserError(
             str(picture), "carries settings that this version cannot read", "Update imagespace"
         ) from None
-    loaded = load(model or settings[0].model)
+    if only is not None:  # of a sheet's settings, as early versions wrote them, too
+        settings, only = batch_with(settings, only)
+    try:
+        loaded = load(model or settings[0].model)
+    except UserError as error:
+        if model:
+            raise
+        raise UserError(
+            str(picture),
+            f"was drawn by the model {settings[0].model!r}, which from here {error.rule}",
+            "Name the model with --model",
+        ) from None
     if loaded.sha256 != settings[0].model_sha256:
         raise UserError(
             str(picture),
@@ -275,24 +307,39 @@ def prompt_terms(plus: list[str], minus: list[str]) -> "list[Term]":
 
 
 def draw_watched(
-    model: "Model", settings: "Sequence[PictureSettings]", filmed: bool = False
+    model: "Model",
+    settings: "Sequence[PictureSettings]",
+    filmed: bool = False,
+    only: int | None = None,
+    keep: "Callable[[Pictures], None] | None" = None,
 ) -> tuple["Pictures", list[Any]]:
-    """Walks all pictures, showing the first in a terminal and keeping the film's frames."""
+    """Walks all pictures, showing the first in a terminal and keeping the film's frames.
+
+    `only` is the picture of the first batch that is shown and filmed instead. Every batch is handed
+    to `keep` once it is drawn; of several it is said how far they are.
+    """
     import numpy as np
 
     from imagespace.cli.preview import LivePreview
     from imagespace.pictures.film import film_frame
-    from imagespace.pipeline import Pictures, batches, pixels_to_image
+    from imagespace.pipeline import LARGEST_BATCH, Pictures, batches, pixels_to_image
 
-    preview, frames, parts = LivePreview(model), [], []
+    preview, frames, parts = LivePreview(model, only or 0), [], []
+    filmed_rows = slice(FILMED_PICTURES) if only is None else slice(only, only + 1)
+    num_drawn, is_long = 0, len(settings) > LARGEST_BATCH
     for number, batch in enumerate(batches(settings)):
         for step in model.steps(batch):
-            preview.show(step)
+            preview.show(step, f"{num_drawn:,} of {len(settings):,} drawn" if is_long else "")
             if filmed and number == 0:
                 where, seen = (
-                    [pixels_to_image(p) for p in model.pixels(x[:FILMED_PICTURES])]
+                    [pixels_to_image(p) for p in model.pixels(x[filmed_rows])]
                     for x in (step.x_t, step.x0_hat)
                 )
                 frames.append(film_frame(where, seen, f"step {step.index + 1}, t {step.t:.2f}"))
         parts.append(model.pixels(step.x_next, batch[0].start))
+        num_drawn += len(batch)
+        if keep is not None:
+            keep(Pictures(parts[-1], batch))
+        if is_long and not preview.width:
+            print(f"{num_drawn:,} of {len(settings):,} pictures", file=sys.stderr)
     return Pictures(np.concatenate(parts), list(settings)), frames

@@ -38,14 +38,17 @@ def check_png_name(path: Path) -> None:
         raise UserError(f"--out {path}", "pictures are written as PNG", "Name a .png file")
 
 
-def free_name(folder: Path, stem: str, suffix: str) -> Path:
-    """The first of stem.suffix, stem-2.suffix, ... that does not exist in `folder`."""
+def free_name(folder: Path, stem: str, suffix: str, *more: str) -> Path:
+    """The first of stem.suffix, stem-2.suffix, ... that does not exist in `folder`.
+
+    Nor does any file whose name ends in one of `more` instead.
+    """
     clean = "".join(c if c.isalnum() else "-" for c in stem.lower()).strip("-")[:40] or "pictures"
-    number, path = 1, folder / (clean + suffix)
-    while path.exists():
+    number, name = 1, clean
+    while any((folder / (name + ending)).exists() for ending in (suffix, *more)):
         number += 1
-        path = folder / f"{clean}-{number}{suffix}"
-    return path
+        name = f"{clean}-{number}"
+    return folder / (name + suffix)
 
 
 @contextmanager

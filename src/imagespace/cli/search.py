@@ -102,7 +102,7 @@ def _check_words(text: str) -> None:
     from imagespace.evaluation.image_text_space import MAX_TEXT_TOKENS
     from imagespace.text.vectors import load_text_encoder
 
-    for message in load_text_encoder().check_prompt(text, MAX_TEXT_TOKENS).warnings:
+    for message in load_text_encoder().check_prompt(text, MAX_TEXT_TOKENS):
         print(f"imagespace: warning: {message}", file=sys.stderr)
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -124,9 +123,7 @@ class Evaluation:
 
     def _samples(self) -> NDArray[np.uint8]:
         """The samples, drawn once for these weights, prompts, seeds and sampling."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # captions may be longer than the model reads
-            self.settings: list[PictureSettings] = self.subject.settings()
+        self.settings: list[PictureSettings] = self.subject.settings()
         described = [settings.model_dump_json() for settings in self.settings]
         about = [__version__, str(self.subject.dtype), self.subject.pictures.key]
         digest = hashlib.sha256("\n".join([*described, *about]).encode()).hexdigest()[:16]

@@ -1,5 +1,6 @@
 """What is measured: a model, the real pictures that it learnt from, and those it never saw."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +19,7 @@ from imagespace.pictures.folder import PictureSet, read_folder
 from imagespace.pictures.glyphs import build_glyphs
 from imagespace.pictures.radicals import NUM_RADICALS
 from imagespace.pictures.split import HELD_OUT, TRAIN, VALIDATION
-from imagespace.pipeline import LARGEST_BATCH, Model, PictureSettings
+from imagespace.pipeline import LARGEST_BATCH, Model, PictureSettings, PromptWarning
 from imagespace.pipeline.settings import SamplingOptions, sampling_config
 from imagespace.precision import arithmetic
 from imagespace.randomness import generator
@@ -165,7 +166,10 @@ class Subject:
         """One for each sample; sample i has seed + i, and without captions no prompt."""
         if self.is_captioned:
             prompts = [self.pictures.captions[row] for row in self.sample_rows]
-            return self.settings_for(prompts, **sampling)  # type: ignore[arg-type]
+            with warnings.catch_warnings():
+                # Captions are the set's own: how hundreds of them are read is no news.
+                warnings.simplefilter("ignore", PromptWarning)
+                return self.settings_for(prompts, **sampling)  # type: ignore[arg-type]
         model = self.model
         # A model that follows prompts refuses an empty one, but was trained without them too.
         plain = PictureSettings(

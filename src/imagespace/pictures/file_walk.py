@@ -1,5 +1,6 @@
 """Every file below a folder, each once, and what cannot be looked into."""
 
+import json
 import os
 import re
 import unicodedata
@@ -13,6 +14,8 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # Surrogates, but for those that stand for bytes that are no UTF-8.
 _HALF_CHARACTER = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _HIDDEN = ("__MACOSX", "Thumbs.db", "desktop.ini")
+# What marks a run folder (training/run_folder.py), and what its configuration's file holds.
+_RUN_CONFIG, _RUN_SAMPLES, _RUN_KEYS = "config.json", "samples", {"config", "data"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ def walk_files(root: Path) -> tuple[list[str], list[Unused]]:
     """Paths relative to `root` in order, and what was passed over.
 
     Links to folders are followed after all real folders; none is entered twice, and none that
-    holds `root` itself is entered at all.
+    holds `root` itself is entered at all. Nor is a run folder of training below `root`, which
+    writes there what it draws.
     """
     files: list[str] = []
     unused: list[Unused] = []
@@ -75,6 +79,9 @@ def walk_files(root: Path) -> tuple[list[str], list[Unused]]:
         except OSError as error:
             unused.append(Unused(printable(folder or str(root)), path_fault(error)))
             continue
+        if folder and _is_run_folder(entries):
+            unused.append(Unused(printable(folder), "it is a run folder of training", beside=True))
+            continue
         for entry in entries:
             name = os.path.join(folder, entry.name)
             if entry.name == CACHE_FOLDER and not folder:
@@ -88,6 +95,20 @@ def walk_files(root: Path) -> tuple[list[str], list[Unused]]:
             else:
                 _sort_special(os.path.join(root, name), name, files, links, unused)
     return sorted(files), sorted(unused, key=lambda each: each.path)
+
+
+def _is_run_folder(entries: list[os.DirEntry[str]]) -> bool:
+    """Whether a folder is one that `imagespace train` wrote, interrupted or not."""
+    named = {entry.name: entry for entry in entries}
+    if _RUN_CONFIG not in named or _RUN_SAMPLES not in named:
+        return False
+    try:
+        if not (named[_RUN_SAMPLES].is_dir() and named[_RUN_CONFIG].is_file()):
+            return False
+        record = json.loads(Path(named[_RUN_CONFIG].path).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(record, dict) and record.keys() >= _RUN_KEYS
 
 
 def _sort_special(

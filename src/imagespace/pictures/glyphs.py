@@ -100,9 +100,10 @@ def build_glyphs(
 ) -> BuildSummary:
     """Write a data folder of all Chinese glyphs to `out`, whole or not at all.
 
-    A character without an English definition gets the caption "" and trains the unconditional
-    field. `progress(done, total)` is called now and then. UserError: a package is absent, `out`
-    is in use, or its parent cannot be written.
+    A character without an English definition gets the caption "". Its further captions are its
+    radical's meanings, as every character's are; training shows it under one of them, or as any
+    picture now and then under none. `progress(done, total)` is called now and then. UserError: a
+    package is absent, `out` is in use, or its parent cannot be written.
     """
     if not 16 <= image_size_px <= 1024:
         raise UserError(

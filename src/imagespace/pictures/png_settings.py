@@ -43,8 +43,8 @@ def save_png(
 ) -> None:
     """Writes a PNG with two text chunks: `parameters`, and our JSON.
 
-    `settings` has one entry for each picture of the batch that was drawn; `only` says which of
-    them `image` shows, None that it shows all.
+    `settings` has one entry for each picture that has to be drawn to draw `image` again; `only`
+    says which of them `image` shows, None that it shows all.
     """
     text = PngImagePlugin.PngInfo()
     shown = settings if only is None else [settings[only]]

@@ -1,5 +1,6 @@
 """From a prompt to pictures: text, walk, pixels. Everything that draws consumes its `Step`s."""
 
+from imagespace.pipeline.batching import LARGEST_BATCH, batch_with, batches
 from imagespace.pipeline.drawn import Pictures, from_pixels, pixels_to_image, to_pixels
 from imagespace.pipeline.loading import (
     DEFAULT_MODEL,
@@ -10,7 +11,7 @@ from imagespace.pipeline.loading import (
     shipped_autoencoders,
     shipped_models,
 )
-from imagespace.pipeline.model import LARGEST_BATCH, Model, batches
+from imagespace.pipeline.model import Model
 from imagespace.pipeline.morph import Stop, morph_settings
 from imagespace.pipeline.settings import PictureSettings, PromptWarning, SamplingOptions, Term
 from imagespace.pipeline.start import Start, start_from
@@ -27,6 +28,7 @@ __all__ = [
     "Stop",
     "Term",
     "autoencoder_file",
+    "batch_with",
     "batches",
     "from_pixels",
     "load",

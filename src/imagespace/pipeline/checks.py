@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def check_prompt(model: "Model", text: str, truncate: bool) -> None:
-    """Warns of words that cannot be read.
+    """Warns of words that cannot be read, or only in pieces.
 
     Errors: UserError for a prompt without a readable word, or of a model without text; unless
     `truncate`, for one beyond the model's tokens.
@@ -22,8 +22,8 @@ def check_prompt(model: "Model", text: str, truncate: bool) -> None:
                 f"prompt {text!r}", "this model was trained without text", "Leave it out"
             )
         return
-    check = model.encoder.check_prompt(text, model.config.network.max_text_tokens, truncate)
-    for message in check.warnings:
+    length = model.config.network.max_text_tokens
+    for message in model.encoder.check_prompt(text, length, truncate):
         warnings.warn(message, PromptWarning, stacklevel=4)
 
 

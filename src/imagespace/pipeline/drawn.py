@@ -13,6 +13,7 @@ from torch import Tensor
 
 from imagespace.pictures.contact_sheet import contact_sheet
 from imagespace.pictures.png_settings import save_png
+from imagespace.pipeline.batching import batch_with
 from imagespace.pipeline.settings import PictureSettings
 from imagespace.pipeline.strip import strip
 
@@ -51,12 +52,13 @@ class Pictures:
     def save(self, path: str | Path, only: int | None = None) -> Path:
         """Writes the grid, or picture `only` of it, as a PNG.
 
-        Either carries the settings of every picture: the last bits of a picture depend on the
-        batch it was drawn in, and drawing it again shall give the same bytes.
+        The grid carries the settings of every picture, a single one those of its batch: its last
+        bits depend on what it was walked with, and drawing it again shall give the same bytes.
         """
         path = Path(path)
         image = self.grid() if only is None else self[only]
-        save_png(path, image, [s.model_dump(mode="json") for s in self.settings], only)
+        settings, shown = (self.settings, None) if only is None else batch_with(self.settings, only)
+        save_png(path, image, [s.model_dump(mode="json") for s in settings], shown)
         return path
 
     def _repr_png_(self) -> bytes:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import groupby
 from typing import Literal, Unpack, get_args
 
 import numpy as np
@@ -22,6 +21,7 @@ from imagespace.errors import UserError
 from imagespace.networks.autoencoder import Autoencoder
 from imagespace.networks.build import Network
 from imagespace.networks.perceptron import PerceptronConfig
+from imagespace.pipeline.batching import batches
 from imagespace.pipeline.checks import check_guidance, check_prompt
 from imagespace.pipeline.drawn import Pictures
 from imagespace.pipeline.picture_space import PictureSpace
@@ -37,9 +37,6 @@ from imagespace.pipeline.start import Start
 from imagespace.pipeline.turning import axis_uses, turned
 from imagespace.randomness import generator, picture_noise
 from imagespace.text.vectors import TextEncoder
-
-# Pictures walked at once: bounds the memory, and changes no picture.
-LARGEST_BATCH = 64
 
 FieldName = Literal["direction", "score", "eps", "velocity", "prompt"]
 
@@ -88,10 +85,10 @@ class Model(PictureSpace):
 
         `weaker` guides away from that model's answers (autoguidance), `negative` from those to
         another prompt; `terms` are added to each prompt or taken from it. `axes` are turned so far,
-        in units (`imagespace axes find`). Words that cannot be read are named in a warning. Errors:
-        UserError for a prompt without a readable word or, unless `truncate`, beyond the model's
-        tokens; for an unknown axis; for an impossible value; for a prompt or guidance that the
-        model has no way to follow.
+        in units (`imagespace axes find`). Words that cannot be read, or in pieces only, are named
+        in a warning. Errors: UserError for a prompt without a readable word or, unless `truncate`,
+        beyond the model's tokens; for an unknown axis; for an impossible value; for a prompt or
+        guidance that the model has no way to follow.
         """
         if num < 1:
             raise UserError(f"num {num}", "at least one picture must be drawn", "Use 1 or more")
@@ -381,14 +378,6 @@ class Model(PictureSpace):
         if x_0[0].numel() > 2:
             probes = random_signs((num_probes, *x_0.shape), random)
         return likelihood(self.denoiser([prompt] * len(x_0)), x_s, start_ratio, num_steps, probes)
-
-
-def batches(settings: Sequence[PictureSettings]) -> Iterator[list[PictureSettings]]:
-    """Runs of settings that one walk can draw, in order, of at most LARGEST_BATCH each."""
-    for _, same in groupby(settings, key=lambda s: s.walk):
-        run = list(same)
-        for start in range(0, len(run), LARGEST_BATCH):
-            yield run[start : start + LARGEST_BATCH]
 
 
 @lru_cache(maxsize=2)

@@ -12,7 +12,7 @@ from imagespace.pipeline.start import Start
 
 
 class PromptWarning(UserWarning):
-    """Part of a prompt is not read: unknown words, or those beyond the model's tokens."""
+    """Part of a prompt is not read (unknown words, or beyond the model's tokens), or in pieces."""
 
 
 class SamplingOptions(TypedDict, total=False):

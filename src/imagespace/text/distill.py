@@ -86,6 +86,8 @@ def reduce(embeddings: Tensor, width: int, whitening: float) -> Tensor:
 def token_importance(tokens: Sequence[str], words: Mapping[str, int], a: float = 1e-3) -> Tensor:
     """SIF weight a / (a + p) of every token, [V] (Arora et al. 2017, "A simple but tough ...").
 
+    It stands in the vectors' file for whoever compares texts by a mean of their tokens, as
+    benchmarks/text_representation.py does; no network reads it.
     p is the mean of two estimates of the token's frequency: Zipf's law over the teacher's
     vocabulary, which is sorted by frequency, and the share among the corpus's words.
     Punctuation gets almost nothing; the reserved rows get 0.

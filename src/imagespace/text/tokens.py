@@ -23,6 +23,21 @@ class Tokens:
     # Which word each id belongs to: two ids of one word share its number.
     word_numbers: list[int]
 
+    def in_pieces(self, num: int) -> dict[str, list[int]]:
+        """The words among the first `num` ids that are several of them, with these ids.
+
+        Numbers are not among them: every one of two digits or more is read digit by digit.
+        """
+        ids: dict[int, list[int]] = {}
+        for number, token in zip(self.word_numbers[:num], self.ids, strict=False):
+            ids.setdefault(number, []).append(token)
+        words = dict(zip(self.word_numbers, self.words, strict=True))
+        return {
+            words[number]: pieces
+            for number, pieces in ids.items()
+            if len(pieces) > 1 and any(map(str.isalpha, words[number]))
+        }
+
 
 @dataclass(frozen=True)
 class TextBatch:

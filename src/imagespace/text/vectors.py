@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -17,27 +16,16 @@ from imagespace.text.tokens import TextBatch, Tokens, build_tokenizer, fit, pad,
 VECTORS_NAME, VOCABULARY_NAME, SOURCE_NAME = "vectors.safetensors", "vocabulary.txt", "SOURCE.json"
 
 
-@dataclass(frozen=True)
-class PromptCheck:
-    """The prompt as it will be used, and what the user should know about it."""
-
-    text: str
-    warnings: list[str]
-
-
 class TextEncoder:
     """Text to a sequence of frozen vectors, each word's neighbours in meaning its neighbours.
 
-    vectors float32 [V, width], row 0 (padding) zero; importance float32 [V], how much a token
-    weighs in a pooled mean.
+    vectors float32 [V, width], row 0 (padding) zero. Networks read the sequence as it is: no token
+    is weighed.
     """
 
-    def __init__(
-        self, vocabulary: Sequence[str], vectors: Tensor, importance: Tensor, fingerprint: str
-    ) -> None:
+    def __init__(self, vocabulary: Sequence[str], vectors: Tensor, fingerprint: str) -> None:
         self.vocabulary = list(vocabulary)
         self.vectors = vectors
-        self.importance = importance
         self.fingerprint = fingerprint
 
     @property
@@ -67,19 +55,14 @@ class TextEncoder:
         """Token states [B, L, width] of token_ids [B, L]; zero at padding."""
         return self.vectors[token_ids.long()]
 
-    def pooled(self, token_ids: Tensor) -> Tensor:
-        """Importance-weighted mean [B, width] with root mean square 1; zero for no tokens."""
-        ids = token_ids.long()
-        weight = self.importance[ids].unsqueeze(-1)
-        mean = (self.vectors[ids] * weight).sum(1) / weight.sum(1).clamp(min=1e-12)
-        rms = mean.square().mean(-1, keepdim=True).sqrt()
-        return mean / rms.clamp(min=1e-12)
+    def check_prompt(self, text: str, max_num_tokens: int, truncate: bool = False) -> list[str]:
+        """What the user should know of how a prompt is read, a line each; usually nothing.
 
-    def check_prompt(self, text: str, max_num_tokens: int, truncate: bool = False) -> PromptCheck:
-        """The prompt with its warnings; raises UserError where there is nothing to draw from.
-
-        Errors: a blank prompt, no readable word, or more than max_num_tokens tokens unless
-        `truncate`, which turns the last into a warning that names the words left out.
+        Told are words that are ignored, and words that are read in pieces which do not say what it
+        means. Foreign and misspelt words are, and so are some good English ones: avocado, which a
+        model may have learnt from its pieces. No prompt is refused for it.
+        Errors: UserError for a blank prompt, no readable word, or more than max_num_tokens tokens
+        unless `truncate`, which tells the words left out instead.
         """
         if any("\ud800" <= character <= "\udfff" for character in text):
             raise UserError(f"prompt {text!r}", "is not valid UTF-8", "Type it in UTF-8")
@@ -107,7 +90,21 @@ class TextEncoder:
                     "Shorten it, or add --truncate (truncate=True)",
                 )
             warnings.append(f"The model reads {max_num_tokens} tokens; left out: {left_out}")
-        return PromptCheck(text, warnings)
+        pieces = tokens.in_pieces(len(kept))
+        in_pieces = ", ".join(word for word, ids in pieces.items() if not self._is_compound(ids))
+        if in_pieces:
+            warnings.append(f"Read in pieces, because the vocabulary has no such word: {in_pieces}")
+        return warnings
+
+    def _is_compound(self, ids: Sequence[int]) -> bool:
+        """Whether pieces are known words, as in snow + man, or one with a plural's s.
+
+        Two letters are too few to tell: ha + us is no house.
+        """
+        parts = [self.vocabulary[token].removeprefix("##") for token in ids]
+        if parts[-1] == "s":
+            parts.pop()
+        return all(len(part) > 2 and self.tokenizer.token_to_id(part) is not None for part in parts)
 
 
 def load_text_encoder(folder: Path | None = None) -> TextEncoder:
@@ -119,4 +116,4 @@ def load_text_encoder(folder: Path | None = None) -> TextEncoder:
     vectors = tensors["values"].float() * tensors["scale"].float()[:, None]
     fingerprint = hashlib.sha256(stored + names).hexdigest()[:16]
     vocabulary = names.decode().splitlines()
-    return TextEncoder(vocabulary, vectors, tensors["importance"].float(), fingerprint)
+    return TextEncoder(vocabulary, vectors, fingerprint)
