@@ -18,9 +18,14 @@ from imagespace.training.config import RunConfig
 # What the glyph model was trained on in its 30 minutes; fewer leave a picture set half learnt.
 NUM_SEEN = 300_000
 # What a step takes beyond its matrix products, for each number of (token, layer, channel) and each
-# thread: the rates of benchmarks/training_rate.py on two kinds of processor, 189 pictures/s at 2.95
-# TFLOP/s and 83 at 0.41, both leave 4.1 ms a picture on two threads. Twice that uncompiled.
-_ELEMENTWISE_S, _UNCOMPILED = 9e-8, 2.0
+# thread, by the rates of benchmarks/training_rate.py. In bfloat16 189 pictures/s at 2.95 TFLOP/s
+# and 83 at 0.41 both leave 4.1 ms a picture on two threads, and twice that uncompiled; in float32,
+# where compiling brings little, 39 at 0.18 leave 8 ms.
+_ELEMENTWISE_S = {torch.bfloat16: 9e-8, torch.float32: 1.8e-7}
+_UNCOMPILED = 2.0
+# Muon's products for a block, in cubes of the width: 34 GFLOP a step of 384 x 3
+# (benchmarks/muon_time.py).
+_MUON_CUBES = 200
 # Where NUM_SEEN pictures take longer, a smaller network is named as well. 4 (256 wide, 2 deep) is
 # the smallest that was tried on pictures.
 _LONG_MINUTES, _SMALLEST_NETWORK = 60.0, 4
@@ -109,17 +114,50 @@ def recommend(
     return Recommendation(config, rate, memory_gb, num_training, smaller)
 
 
+def within_budget(config: RunConfig) -> tuple[RunConfig, Finding | None]:
+    """The run with a network that can be learnt in its minutes here, and what is to be said of it.
+
+    A network that is shown too few pictures draws nothing, while a smaller one already draws
+    (docs/experiments.md). So where the recipe's would be shown less than half of NUM_SEEN, the
+    largest is taken that is shown them all, or the smallest.
+    """
+    minutes = config.training.budget_minutes
+    if minutes is None:
+        return config, None
+    speed = Speed.of_this_machine()
+    own = config.model.network
+    assert isinstance(own, TransformerConfig)
+    num_shown = _shown(config, minutes, speed)
+    smaller = smaller_network(config, minutes, speed)
+    if num_shown >= NUM_SEEN / 2 or smaller is None:
+        return config, budget_finding(config)
+    size, needed = smaller
+    config = network_sized(config, size)
+    still_shown = _shown(config, minutes, speed)
+    remedy = f"Say --network {own.width // 64} for the recipe's own"
+    if still_shown < NUM_SEEN / 2:
+        remedy += f"; {needed:.0f} minutes would show it all of them"
+    return config, Finding(
+        "remark",
+        "smaller network",
+        f"--network {size}",
+        f"is trained, because in {minutes:g} minutes this machine shows about {still_shown:,.0f} "
+        f"pictures to it and {num_shown:,.0f} to the recipe's own, of {NUM_SEEN:,} or so that a "
+        "set takes to be learnt",
+        remedy,
+    )
+
+
 def budget_finding(config: RunConfig) -> Finding | None:
     """A warning where the budget in minutes leaves pictures half learnt on this machine."""
     minutes = config.training.budget_minutes
     if minutes is None:
         return None
     speed = Speed.of_this_machine()
-    rate, _ = estimate(config, speed)
-    num_shown = 60 * minutes * rate
+    num_shown = _shown(config, minutes, speed)
     if num_shown >= NUM_SEEN / 2:
         return None
-    remedy = f"Train for about {_minutes(rate):.0f} minutes"
+    remedy = f"Train for about {_minutes(estimate(config, speed)[0]):.0f} minutes"
     smaller = smaller_network(config, minutes, speed)
     if smaller is not None:
         remedy += f", or a smaller network: --network {smaller[0]} (about {smaller[1]:.0f})"
@@ -131,6 +169,10 @@ def budget_finding(config: RunConfig) -> Finding | None:
         "a set takes to be learnt",
         remedy,
     )
+
+
+def _shown(config: RunConfig, minutes: float, speed: Speed) -> float:
+    return 60 * minutes * estimate(config, speed)[0]
 
 
 def smaller_network(config: RunConfig, minutes: float, speed: Speed) -> tuple[int, float] | None:
@@ -155,16 +197,18 @@ def _minutes(pictures_per_s: float) -> float:
 def estimate(config: RunConfig, speed: Speed) -> tuple[float, float]:
     """Pictures per second, and GB at most, of a training on a machine of that speed.
 
-    The time of a picture is that of its matrix products at the measured rate, and as much per
-    value as the published rates leave for all else.
+    The time of a picture is that of its matrix products and of its share of Muon's at the measured
+    rate, and as much per value as the published rates leave for all else.
     """
     network = config.model.network
     assert isinstance(network, TransformerConfig)
     values = network.num_tokens * network.depth * network.width
-    elementwise_s = _ELEMENTWISE_S * values / torch.get_num_threads()
-    if not has_compiler():
+    elementwise_s = _ELEMENTWISE_S[speed.dtype] * values / torch.get_num_threads()
+    if speed.dtype == torch.bfloat16 and not has_compiler():
         elementwise_s *= _UNCOMPILED
-    product_s = training_flops_per_picture(network) / speed.product_rate
+    of_step = _MUON_CUBES * network.depth * network.width**3
+    product_flops = training_flops_per_picture(network) + of_step / config.training.batch_size
+    product_s = product_flops / speed.product_rate
     with torch.device("meta"):
         num_parameters = sum(p.numel() for p in build_network(network).parameters())
     memory = _PROCESS_BYTES + _BYTES_PER_PARAMETER * num_parameters

@@ -18,6 +18,7 @@ from imagespace.errors import UserError
 if TYPE_CHECKING:
     import torch
 
+    from imagespace.checkup.finding import Finding
     from imagespace.pictures.folder import PictureSet
     from imagespace.recipes import Budget, PictureOptions
     from imagespace.recipes.autoencoder import AutoencoderOptions
@@ -55,7 +56,10 @@ def train(
     ] = False,
     network: Annotated[
         int | None,
-        typer.Option(help="Size of the network; 6 is 384 wide and 3 deep, 7 million parameters."),
+        typer.Option(
+            help="Size of the network; 6 is 384 wide and 3 deep, 7 million parameters. Else the "
+            "recipe's, or one that learns in the minutes here."
+        ),
     ] = None,
     depth: Annotated[
         int | None, typer.Option(help="Number of blocks; else by --network, or --from.")
@@ -180,20 +184,40 @@ def train(
         if data in POINT_SETS and not Path(data).exists():
             raise UserError(data, "is a set of points, not pictures", "Use --recipe points")
         config = picture_config(Path(data), asked, budget, seed)
+        said = None
+        if initial is None and computes_on.type == "cpu":
+            config, said = _for_the_minutes(config, asked, out)
         training_data = _picture_data(config, Path(data), asked)
+        if said is not None:
+            print(f"{'note' if said.severity == 'remark' else said.severity}: {said.line}")
     if dry_run:
         _dry_run(config, training_data, computes_on)
         return
-    if config.recipe != "points" and initial is None and computes_on.type == "cpu":
-        from imagespace.checkup.recommendation import budget_finding
-
-        if short := budget_finding(config):
-            print(f"{short.severity}: {short.line}")
     _train(config, training_data, out, computes_on)
     print(out / config.weights_file)
     prompts = config.training.sample_prompts
     prompt = f" {shlex.quote(prompts[0])}" if prompts else ""
     print(f"next: imagespace generate{prompt} --model {shlex.quote(str(out))}")
+
+
+def _for_the_minutes(
+    config: "RunConfig", asked: "PictureOptions", out: Path
+) -> "tuple[RunConfig, Finding | None]":
+    """The run with a network that fits its minutes, unless one was asked for; what to say of it.
+
+    A run that is continued keeps its network: timed again, the machine might call for another.
+    """
+    from imagespace.checkup.recommendation import budget_finding, within_budget
+    from imagespace.networks.transformer import TransformerConfig
+    from imagespace.recipes import network_sized
+    from imagespace.training.run_folder import begun_network
+
+    if asked.network is not None or asked.depth is not None:
+        return config, budget_finding(config)
+    begun = begun_network(out)
+    if isinstance(begun, TransformerConfig):
+        return network_sized(config, max(1, begun.width // 64)), None
+    return within_budget(config)
 
 
 def _train_autoencoder(
