@@ -77,7 +77,8 @@ def kernel_distance(first: Features, second: Features, num_pairs: int = 0) -> Es
     features, D of 8 to 192, N of 200 to 2,000, no pairs) it was 0.93 to 1.17 times the true spread
     where the sets clearly differ, and 1.1 to 1.65 times where they hardly do: there, sqrt(2) too
     large by theory, so that a difference is claimed too seldom, not too often. In that case, one
-    error differs from the next by 20 to 50 %.
+    error differs from the next by 20 to 50 %. In 48 cases of pairs that share 0.3 to 0.95 of their
+    variance (D of 8 to 128, N of 200 and 400) it was 0.93 to 1.14 and 1.18 to 1.61 times.
 
     UserError: fewer than three points, more pairs than points, features that are not finite, or
     different D.
