@@ -75,9 +75,10 @@ def test_the_knee_of_guidance_is_a_range_as_good_in_both_figures():
     torn = points({1.0: 0.01, 2.0: 0.02, 4.0: 0.04}, [0.1, 0.2, 0.4])
     knee = knees(report_of({"guidance": torn}, guidance=2.0))["guidance"]
     assert knee.as_good == []
+    assert knee.figures == {"kernel distance": [1], "radical": [4]}
     assert sentence("guidance", knee) == (
-        "No guidance measured is as good as the best in kernel distance and radical at once; "
-        "the model's own: 2, which is not as good."
+        "No guidance measured is as good as the best in kernel distance and radical at once "
+        "(kernel distance 1; radical 4); the model's own: 2, which is not as good."
     )
 
 

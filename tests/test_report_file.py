@@ -21,7 +21,7 @@ def test_a_report_reads_back_as_it_was(tmp_path: Path) -> None:
     # 0.013 is within 2 sqrt(2) 0.001 of 0.012; 0.09 is not.
     assert stored.pop("knees") == {
         "steps": {
-            "figures": ["kernel distance"],
+            "figures": {"kernel distance": [28, 100]},
             "as_good": [28, 100],
             "own": 28,
             "own_is_as_good": True,

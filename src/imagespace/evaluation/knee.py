@@ -25,13 +25,14 @@ COST = METRICS["seconds_per_picture"]
 
 @dataclass(frozen=True)
 class Knee:
-    """The settings that are as good as the best in all `figures`, ascending, and the model's own.
+    """The settings that are as good as the best in all figures, ascending, and the model's own.
 
-    None is as good where one setting is best in one figure and another one in another.
-    `own_is_as_good` is None where the model's own setting was not measured.
+    `figures` has those that are as good in each. None is in all where one setting is best in one
+    figure and another one in another, as weights of guidance may be. `own_is_as_good` is None where
+    the model's own setting was not measured.
     """
 
-    figures: list[str]
+    figures: dict[str, list[float]]
     as_good: list[float]
     own: float | None
     own_is_as_good: bool | None
@@ -48,10 +49,11 @@ def knees(report: Mapping[str, Any]) -> dict[str, Knee]:
     found = {}
     for name, figures in curves.items():
         measured = set[float].intersection(*(places for places, _ in figures.values()))
-        good = set[float].intersection(*(good for _, good in figures.values()))
+        good = set[float].intersection(*(alone for _, alone in figures.values()))
         own = finite(section(report, "sampling").get(OWN[name]))
         own_is_as_good = own in good if own in measured else None
-        found[name] = Knee(list(figures), sorted(good), own, own_is_as_good)
+        each = {label: sorted(alone) for label, (_, alone) in figures.items()}
+        found[name] = Knee(each, sorted(good), own, own_is_as_good)
     return found
 
 
@@ -78,8 +80,12 @@ def sentence(name: str, knee: Knee) -> str:
     if knee.own is not None and not knee.own_is_as_good:
         own += ", not measured" if knee.own_is_as_good is None else ", which is not as good"
     if not knee.as_good:
-        return f"No {name} measured is as good as the best {of} at once{own}."
+        each = "; ".join(f"{label} {_listed(good)}" for label, good in knee.figures.items())
+        return f"No {name} measured is as good as the best {of} at once ({each}){own}."
     if name == "steps":
         return f"The least steps that are as good as the best {of}: {knee.as_good[0]:g}{own}."
-    listed = ", ".join(f"{at:g}" for at in knee.as_good)
-    return f"The {name} that is as good as the best {of}: {listed}{own}."
+    return f"The {name} that is as good as the best {of}: {_listed(knee.as_good)}{own}."
+
+
+def _listed(numbers: Sequence[float]) -> str:
+    return ", ".join(f"{number:g}" for number in numbers)
