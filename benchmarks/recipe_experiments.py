@@ -223,12 +223,12 @@ def judge(
     subject = Subject(model, pictures, NUM_JUDGED, 0, dtype)
     samples = subject.draw(subject.settings())
     radicals = load_radical_judge()
-    everyone = Subject(model, pictures, 2000, 0)
+    everyone = Subject(model, pictures, 2000, 0)  # those of the prompts come first
     real = everyone.pixels(everyone.unseen)
     validation: ValidationSet = data.validation()
     return {
         "kernel_distance": {
-            name: asdict(kernel_distance(features(samples), features(real)))
+            name: asdict(kernel_distance(features(samples), features(real), subject.num_pairs))
             for name, features in extractors().items()
         },
         "radical": prompt_following.radicals(subject, radicals, samples)["samples"],

@@ -10,9 +10,7 @@ ImageNet features, and how often the caption is found among 100 (R@5) by the ima
 is learnt on the folder. `--count-encoding` takes the seconds that encoding took off the latent
 run's minutes; what the autoencoder's own training cost is for the reader to add. A row of the
 floor, "autoencoder", scores the real unseen pictures after encode and decode: no latent model
-can be expected below it. They are compared with their own originals, so that its kernel distance
-can lie below 0 by more than its error. Everything is kept in RUNS: the same command goes on where
-it stopped.
+can be expected below it. Everything is kept in RUNS: the same command goes on where it stopped.
 """
 
 import argparse
@@ -21,6 +19,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,12 +115,16 @@ def extractors(channels: int) -> dict[str, Extract]:
     return found
 
 
-def scores(drawn: NDArray[np.uint8], real: NDArray[np.uint8]) -> dict[str, Any]:
-    """Kernel and Frechet distances of two sets of pictures in each kind of features."""
+def scores(drawn: NDArray[np.uint8], real: NDArray[np.uint8], num_pairs: int) -> dict[str, Any]:
+    """Kernel and Frechet distances of two sets of pictures in each kind of features.
+
+    The first `num_pairs` drawn are of the captions of the real ones, or their copies.
+    """
     found: dict[str, Any] = {}
     for name, extract in extractors(real.shape[3]).items():
         first, second = extract(drawn), extract(real)
-        for label, distance in (("kid", kernel_distance), ("frechet", frechet_distance)):
+        kernel = partial(kernel_distance, num_pairs=num_pairs)
+        for label, distance in (("kid", kernel), ("frechet", frechet_distance)):
             try:
                 found[f"{name}_{label}"] = asdict(distance(first, second))
             except UserError as error:  # fewer pictures than features
@@ -146,7 +149,7 @@ def judged(
     drawn = subject.draw(subject.settings())
     row: dict[str, Any] = {"size_px": size_px, "seed": seed, "space": space, **cost}
     row["seconds_per_picture"] = round((time.perf_counter() - started) / len(drawn), 3)
-    row |= scores(drawn, real)
+    row |= scores(drawn, real, subject.num_pairs)
     if not arguments.skip_retrieval:
         row["R@5"] = retrieval(subject, drawn, learnt_space(pictures))
     captions = [pictures.captions[i][:22] for i in subject.unseen[:NUM_SHOWN]]
@@ -161,7 +164,7 @@ def judged(
             ]
         copied = np.concatenate(copies)
         floor = {"size_px": size_px, "seed": seed, "space": "autoencoder"}
-        rows.append(floor | scores(copied, real))
+        rows.append(floor | scores(copied, real, len(real)))
     return rows
 
 

@@ -79,6 +79,20 @@ def test_a_line_goes_through_its_numbers(values: list[float], is_log: bool) -> N
     assert chart.marks[0][0] == chart.marks[0][2] == second
 
 
+def test_words_below_stand_under_their_places_as_far_as_there_is_room() -> None:
+    points = [(at, Measured(0.5)) for at in (0.0, 90.0, 100.0)]
+    words = {0.0: "0 min", 90.0: "18 min", 100.0: "20 min"}
+    with_words = Chart(line_chart("title", {"a": points}, METRICS["follows"], "x", below=words))
+    without = Chart(line_chart("title", {"a": points}, METRICS["follows"], "x"))
+    at = {text: (x, y) for x, y, _, text in with_words.texts}
+    first, second, _ = (x for x, _ in with_words.points)
+    assert (at["0 min"][0], at["18 min"][0]) == (first, second)
+    assert at["0 min"][1] == at["18 min"][1] > at["0"][1]
+    assert "20 min" not in at  # it would stand on "18 min"
+    assert at["x"][1] > at["0 min"][1]
+    assert set(at) - {"0 min", "18 min"} == {text for *_, text in without.texts}
+
+
 def test_steps_that_lie_far_apart_stand_at_their_logarithms() -> None:
     points = [(at, Measured(0.5)) for at in (4.0, 40.0, 400.0)]
     chart = Chart(line_chart("title", {"a": points}, METRICS["follows"], "steps"))

@@ -148,7 +148,7 @@ def test_few_odd_pictures_have_a_report_with_notes(place):
     for said in (
         "image-text features: 3 training pictures: an image-text space is learnt from at least 32",
         "1 file left out: imagespace pictures check",
-        "the run was trained on pictures with the key",
+        "the model was trained on pictures with the key",
         "are not of 16 x 16 px",
         "have colour, and the model draws grey",
         "1 unseen pictures have no caption that can be read",

@@ -17,7 +17,14 @@ def normal(num: int, width: int, seed: int, shift: float = 0.0) -> np.ndarray:
     return drawn.astype(np.float32)
 
 
-def brute_kernel_distance(first: np.ndarray, second: np.ndarray) -> float:
+def paired(num: int, width: int, seed: int, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Two sets of one distribution, whose points i share this part of their variance."""
+    common, one, other = np.random.default_rng(seed).normal(size=(3, num, width))
+    both = [share**0.5 * common + (1 - share) ** 0.5 * own for own in (one, other)]
+    return both[0].astype(np.float32), both[1].astype(np.float32)
+
+
+def brute_kernel_distance(first: np.ndarray, second: np.ndarray, num_pairs: int = 0) -> float:
     """The U-statistic by explicit loops."""
 
     def k(x: np.ndarray, y: np.ndarray) -> float:
@@ -26,7 +33,8 @@ def brute_kernel_distance(first: np.ndarray, second: np.ndarray) -> float:
     n, m = len(first), len(second)
     own = sum(k(first[i], first[j]) for i in range(n) for j in range(n) if i != j) / (n * (n - 1))
     others = sum(k(second[i], second[j]) for i in range(m) for j in range(m) if i != j)
-    cross = sum(k(x, y) for x in first for y in second) / (n * m)
+    between = [(i, j) for i in range(n) for j in range(m) if not (i == j < num_pairs)]
+    cross = sum(k(first[i], second[j]) for i, j in between) / len(between)
     return own + others / (m * (m - 1)) - 2 * cross
 
 
@@ -44,6 +52,48 @@ def test_its_error_is_the_jackknife():
     without = [brute_kernel_distance(first, np.delete(second, j, 0)) for j in range(6)]
     variance += 5 / 6 * np.sum((without - np.mean(without)) ** 2)
     assert kernel_distance(first, second).error == pytest.approx(variance**0.5, rel=1e-7)
+
+
+@pytest.mark.parametrize(("num_first", "num_second"), [(7, 7), (5, 9), (8, 6)])
+def test_the_own_terms_of_pairs_are_left_out_and_a_pair_is_one_point(num_first, num_second):
+    first, second = normal(num_first, 3, 0), normal(num_second, 3, 1, shift=1)
+    p = 5
+    measured = kernel_distance(first, second, num_pairs=p)
+    expected = brute_kernel_distance(first, second, p)
+    assert measured.value == pytest.approx(expected, rel=1e-9)
+    pairs = [
+        brute_kernel_distance(np.delete(first, i, 0), np.delete(second, i, 0), p - 1)
+        for i in range(p)
+    ]
+    firsts = [brute_kernel_distance(np.delete(first, i, 0), second, p) for i in range(p, num_first)]
+    seconds = [
+        brute_kernel_distance(first, np.delete(second, i, 0), p) for i in range(p, num_second)
+    ]
+    variance = sum((len(w) - 1) * np.var(w) for w in (pairs, firsts, seconds) if w)
+    assert measured.error == pytest.approx(variance**0.5, rel=1e-7)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9, 1.0])
+def test_pairs_of_one_distribution_are_zero_apart(share):
+    """Faithful samples are no better than real pictures: with the own terms they would seem so."""
+    draws = [paired(60, 8, seed, share) for seed in range(150)]
+    for num_pairs, is_unbiased in ((60, True), (0, False)):
+        values = np.array([kernel_distance(*draw, num_pairs=num_pairs).value for draw in draws])
+        error = values.std() / len(values) ** 0.5
+        if is_unbiased:
+            assert abs(values.mean()) <= 3 * error + 1e-12
+        else:
+            # E k(x_i, y_j) = 1 + 3 / 8, and E k(x_i, y_i) is larger: E x.y / 8 = share.
+            assert values.mean() < -8 * error
+
+
+def test_the_error_of_pairs_is_the_spread_of_repeats():
+    repeats = []
+    for seed in range(100):
+        first, second = paired(80, 8, seed, 0.7)
+        repeats.append(kernel_distance(first, second + np.float32(0.7), num_pairs=80))
+    spread = np.std([estimate.value for estimate in repeats])
+    assert 0.75 < np.mean([estimate.error for estimate in repeats]) / spread < 1.35
 
 
 def test_kernel_distance_is_unbiased_and_its_error_calibrated():
@@ -65,6 +115,10 @@ def test_many_tiles_give_what_one_gives():
     expected = (own.sum() - np.trace(own)) / (n * (n - 1)) - 2 * cross.mean()
     expected += (others.sum() - np.trace(others)) / (m * (m - 1))
     assert kernel_distance(first, second).value == pytest.approx(expected, rel=1e-8)
+    own = np.einsum("ij,ij->i", x[:1050], y[:1050]) / 3 + 1
+    left_out = (cross.sum() - (own**3).sum()) / (n * m - 1050)
+    paired_value = kernel_distance(first, second, num_pairs=1050).value
+    assert paired_value == pytest.approx(expected + 2 * cross.mean() - 2 * left_out, rel=1e-8)
 
 
 def with_moments(mean: np.ndarray, covariance: np.ndarray, num: int, seed: int) -> np.ndarray:
@@ -158,3 +212,8 @@ def test_dropped_modes_lower_recall_and_coverage_alone():
 def test_what_cannot_be_measured_is_said(first, said):
     with pytest.raises(UserError, match=said):
         kernel_distance(first, normal(9, 4, 1))
+
+
+def test_more_pairs_than_points_are_refused():
+    with pytest.raises(UserError, match="7 points in second: the kernel distance needs 8"):
+        kernel_distance(normal(9, 4, 0), normal(7, 4, 1), num_pairs=8)

@@ -1,6 +1,7 @@
 """The image-text space puts pictures beside their captions, and its measures have known answers."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,12 @@ from imagespace.errors import UserError
 from imagespace.evaluation.image_text_space import load_space, save_space
 from imagespace.evaluation.label_probe import LabelProbe, readable_labels
 from imagespace.evaluation.retrieval import retrieval_ranks
-from imagespace.evaluation.space_training import info_nce, learn_space, space_of
+from imagespace.evaluation.space_training import (
+    cut_short_notes,
+    info_nce,
+    learn_space,
+    space_of,
+)
 from imagespace.pictures.folder import read_folder
 from imagespace.text.vectors import load_text_encoder
 
@@ -57,6 +63,21 @@ def test_a_learnt_space_is_found_again(space, pictures, tmp_path):
     save_space(path, space)
     found = space_of(pictures, space.encoder, cache=tmp_path)  # learning anew would take minutes
     assert found.fingerprint == load_space(path, space.encoder).fingerprint
+
+
+def test_a_space_whose_time_was_over_says_so(pictures, space, tmp_path):
+    assert (space.num_steps, space.num_planned) == (25, 25)
+    assert cut_short_notes(space) == []
+    short = learn_space(pictures, space.encoder, num_steps=10**9, max_minutes=1e-4)
+    path = tmp_path / f"{pictures.key}-{space.encoder.fingerprint}.safetensors"
+    save_space(path, short)
+    kept = space_of(pictures, space.encoder, cache=tmp_path)
+    assert kept.num_steps == short.num_steps >= 1
+    (note,) = cut_short_notes(kept, tmp_path)
+    assert f"learnt in {short.num_steps} of 1000000000 steps" in note
+    assert str(path) in note
+    # What was kept before steps were counted claims nothing.
+    assert cut_short_notes(replace(kept, num_steps=None, num_planned=None)) == []
 
 
 def test_info_nce_of_orthogonal_pairs():

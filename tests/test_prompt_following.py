@@ -90,7 +90,9 @@ def test_prompts_that_training_read_do_not_count(tiny_run):
     found = prompt_following.radicals(subject, Reader([5] * 5), samples)
     assert found["samples"]["num"] == found["always_commonest"]["num"] == 1
     # Where every caption was read, all are judged, and a note says so.
+    assert prompt_following.prompts(subject) == {"num": 1, "num_unread": 1}
     known = subject_of(tiny_run, rows[:3])
+    assert prompt_following.prompts(known) == {"num": 2, "num_unread": 0}
     assert len(known.followed) == known.num_samples == 2
     assert any(note.startswith("prompt following: every prompt") for note in known.notes)
     assert not any(note.startswith("prompt following") for note in subject.notes)
@@ -115,8 +117,28 @@ def test_nouns_are_sixteen_samples_each_of_their_own_radical(tiny_run):
 
     object.__setattr__(subject, "draw", draw)
     found = prompt_following.nouns(subject, Fish())
+    assert set(found) == {"samples", "chance", "num_read"}  # no glyph of a noun's radical is there
     assert found["samples"]["value"] == 1 / 20
+    assert found["chance"]["value"] == 0
     assert asked[:17] == ["fish"] * 16 + ["tree"]
+
+
+def test_nouns_stand_beside_real_glyphs_and_chance(tiny_run, monkeypatch):
+    rows = [glyph("a fish; to swim", radical=NOUNS[0].radical)]
+    rows += [glyph("a Tree", character=UNSEEN, radical=NOUNS[1].radical, also=["the rain"])]
+    rows += [glyph("old", character=UNSEEN, radical=NOUNS[0].radical, split="held_out")]
+    rows += [glyph("new", character=UNSEEN, radical=5), glyph("water", "held_out", radical=5)]
+    subject = subject_of(tiny_run, rows)
+    black = np.zeros((320, 16, 16, 1), np.uint8)
+    monkeypatch.setattr(Subject, "draw", lambda *_: black)
+    # Of the two real glyphs of nouns' radicals that the judge never saw, one is read right.
+    found = prompt_following.nouns(subject, Reader([1, NOUNS[1].radical, 1, 1, 1]))
+    assert (found["real"]["value"], found["real"]["num"]) == (0.5, 2)
+    assert found["samples"]["value"] == 0
+    # Two in five are of the first radical, one of the second, none of the other eighteen.
+    assert found["chance"]["value"] == pytest.approx((2 / 5 + 1 / 5) / 20)
+    # A sense, a caption and an alternative; but water is not shown in training.
+    assert found["num_read"] == 3
 
 
 def test_labels_are_words_and_read_of_new_prompts(tiny_run):

@@ -52,6 +52,18 @@ def test_biased_measures_are_of_as_many_samples_as_the_floor(subject, tmp_path):
     assert notes == []
 
 
+def test_a_sample_is_not_compared_with_the_picture_of_its_prompt(subject, tmp_path):
+    """A faithful model: of samples that are the unseen pictures themselves the distance is 0."""
+    unseen = PLAIN(subject.pixels(subject.unseen))
+    report, _ = quality(Features(subject, tmp_path), EXTRACTOR, unseen)
+    assert report["samples"]["kernel_distance"]["value"] == pytest.approx(0, abs=1e-12)
+    assert kernel_distance(unseen, unseen).value < 0
+    # The floor is of pictures that have nothing to do with the unseen ones in their places.
+    floor = PLAIN(subject.pixels(subject.training))
+    expected = kernel_distance(floor, unseen).value
+    assert report["real"]["kernel_distance"]["value"] == pytest.approx(expected, rel=1e-9)
+
+
 def test_a_perfect_model_stands_at_the_floor():
     """Samples and floor of one distribution: the Fréchet distances agree though N differs."""
     gaps = []

@@ -74,6 +74,43 @@ def test_what_curves_follow_is_their_label(tmp_path: Path) -> None:
         assert page.html.count(f"<figcaption>{label} by steps</figcaption>") == 1
 
 
+def test_what_training_read_is_said_as_it_is(tmp_path: Path) -> None:
+    report = small_report()
+    following = report["prompt_following"]
+    claims = ("training never read", "training read")
+    text = Page(write_report(tmp_path, report, {})).text.lower()
+    assert not any(claim in text for claim in claims)  # the report does not know
+    following["prompts"] = {"num": 1819, "num_unread": 1819}
+    following["nouns"] |= {"num_read": 20, "real": leaf(0.96, 0.01), "chance": leaf(0.014, 0.0)}
+    page = Page(write_report(tmp_path, report, {}))
+    assert "The 1,819 prompts are captions that training never read." in page.text
+    assert "Of the 20 nouns, training read 20 as captions" in page.text
+    assert "chance 1.4 %" in page.text
+    assert page.html.count(">prompts<") == 0  # counts are no figures
+    following["prompts"]["num_unread"] = following["nouns"]["num_read"] = 0
+    text = Page(write_report(tmp_path, report, {})).text
+    assert "Training read all of the 1,819 prompts." in text
+    assert "The 20 nouns are no captions or senses that training read." in text
+
+
+def test_a_curve_says_its_knee_and_its_minutes(tmp_path: Path) -> None:
+    report = small_report()
+    report["curves"]["training"] = [
+        {"at": at, "kernel_distance": leaf(0.1, 0.01), "minutes": minutes}
+        for at, minutes in ((0, 0.0), (40_000, 6.25), (160_000, 25.04))
+    ]
+    page = Page(write_report(tmp_path, report, {}))
+    said = "as good as the best in kernel distance: 28; the model's own: 28."
+    assert f"The least steps that are {said}" in page.text
+    assert "6.25 min" in page.text
+    assert "25 min" in page.text
+    assert "pictures seen in training, and its minutes" in page.text
+    # Minutes are where a point is measured, and no figure of their own.
+    assert "<figcaption>minutes</figcaption>" not in page.html
+    compared = Page(write_comparison(tmp_path, [report, report], [{}, {}]))
+    assert "minutes by" not in compared.text
+
+
 def test_words_of_users_stay_words(tmp_path: Path) -> None:
     report = small_report()
     report["model"] = {"name": HOSTILE, "source": HOSTILE, "sha256": HOSTILE}

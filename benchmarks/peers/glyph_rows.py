@@ -13,6 +13,7 @@ from imagespace.pictures.folder import PictureSet
 from imagespace.pictures.split import HELD_OUT, TRAIN, VALIDATION
 
 LEFT_OUT = "left_out"
+WITH_CAPTIONS = "unseen-captions"  # the samples that ours draws for the captions of unseen rows
 
 
 def captioned_only(pictures: PictureSet) -> PictureSet:

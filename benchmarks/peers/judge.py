@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from glyph_rows import unseen_rows
+from glyph_rows import WITH_CAPTIONS, unseen_rows
 from peer import IMAGE_SIZE_PX
 from run_record import FINISHED, RUN_FILE, write_json
 from verdict import OURS, ends
@@ -84,6 +84,9 @@ def judge(folder: Path, data: Path) -> dict[str, Any]:
     pictures = read_folder(data, IMAGE_SIZE_PX, 1)
     rows = np.random.default_rng(0).permutation(unseen_rows(pictures))
     real, half = np.ascontiguousarray(pictures.pixels[rows]), len(rows) // 2
+    # ours.py draws for the captions of these very rows, in their order.
+    has_caption = np.array([bool(pictures.captions[row]) for row in rows])
+    captioned_first = np.argsort(~has_caption, kind="stable")
     samples = drawn_samples(folder)
     terms = {json.dumps(record.pop("equal_terms")) for record in samples}
     if len(terms) > 1:
@@ -95,7 +98,9 @@ def judge(folder: Path, data: Path) -> dict[str, Any]:
         floor[extractor.name] = vars(kernel_distance(features[:half], features[half:]))
         for record in samples:
             found = extractor.features(np.load(record["file"]))
-            distance = vars(kernel_distance(found, features))
+            is_paired = record["drawn"] == WITH_CAPTIONS
+            num_pairs = min(len(found), int(has_caption.sum())) if is_paired else 0
+            distance = vars(kernel_distance(found, features[captioned_first], num_pairs))
             record.setdefault("kernel_distance", {})[extractor.name] = distance
     for record in samples:
         record["file"] = str(record["file"].relative_to(folder))

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from glyph_rows import captioned_only, unseen_rows
+from glyph_rows import WITH_CAPTIONS, captioned_only, unseen_rows
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from run_record import FINISHED, RUN_FILE, draw_to, surroundings, write_json
@@ -94,7 +94,7 @@ def draw_all(
         # `sample` knows neither prompt nor guidance.
         return to_pixels(model.sample(num, SAMPLE_SEED + first))
 
-    ways = {"unseen-captions": with_captions, "no-caption": without}
+    ways = {WITH_CAPTIONS: with_captions, "no-caption": without}
     return [
         draw_to(
             folder / f"samples-{round(seconds)}-{way}.npy",

@@ -171,7 +171,7 @@ def _evaluate(
         return before, images
     pictures = subject.pictures
     space, notes = _space(subject)
-    notes += pictures.notes + provenance_notes(subject.model.source, data, pictures)
+    notes += pictures.notes + provenance_notes(subject.model, data, pictures)
     with progress_bar("drawing") as progress:
         evaluation = Evaluation(subject, space, folder, print, progress, notes=notes)
         report = evaluation.add_curves(before, missing) if before else evaluation.run(asked)
@@ -221,7 +221,7 @@ def _space(subject: "Subject") -> "tuple[ImageTextSpace | None, list[str]]":
 
     Fewer pictures than it is learnt from have none.
     """
-    from imagespace.evaluation.space_training import space_of
+    from imagespace.evaluation.space_training import cut_short_notes, space_of
     from imagespace.text.vectors import load_text_encoder
 
     with progress_bar("learning an image-text space") as progress:
@@ -233,4 +233,4 @@ def _space(subject: "Subject") -> "tuple[ImageTextSpace | None, list[str]]":
             )
         except UserError as error:
             return None, [f"image-text features: {error}"]
-    return space, []
+    return space, cut_short_notes(space)

@@ -62,11 +62,17 @@ def row_chart(title: str, rows: Rows, metric: Metric, mark: tuple[str, float] | 
 
 
 def line_chart(
-    title: str, series: Mapping[str, Line], metric: Metric, x_label: str, used: float | None = None
+    title: str,
+    series: Mapping[str, Line],
+    metric: Metric,
+    x_label: str,
+    used: float | None = None,
+    below: Mapping[float, str] | None = None,
 ) -> str:
     """Leaves against the numbers that they were measured at; "" without a point.
 
-    `used` is the place on the x axis that the model uses.
+    `used` is the place on the x axis that the model uses; `below` has further words for places on
+    it, which stand under their ticks.
     """
     series = {name: points for name, points in series.items() if points}
     if not series:
@@ -91,16 +97,26 @@ def line_chart(
             parts.append(_point(style, left + 8, y, name))
             parts.append(_text(left + 18, y + 4, _cut(name, 40), kind="name"))
         parts += _line_of_points(points, x_axis, y_axis, style, metric)
+    if below:
+        parts += _labels(
+            ((x_axis.at(at), words) for at, words in sorted(below.items())), bottom + 28
+        )
+        bottom += 15
     parts.append(_text((left + right) / 2, bottom + 34, x_label, "middle"))
     return _chart(title, bottom + 36, parts)
 
 
 def curve_charts(
-    title: str, curves: Mapping[str, list[Point]], metric: Metric, x_label: str, used: object = None
+    title: str,
+    curves: Mapping[str, list[Point]],
+    metric: Metric,
+    x_label: str,
+    used: object = None,
+    below: Mapping[float, str] | None = None,
 ) -> str:
     """The curve of each model: lines in one chart over numbers, or a chart of rows each over names.
 
-    `used` is the number or the name that the model uses.
+    `used` is the number or the name that the model uses; `below` as in `line_chart`.
     """
     lines: dict[str, Line] = {}
     charts = []
@@ -112,7 +128,7 @@ def curve_charts(
             rows = {f"{at} (used)" if at == used else str(at): leaf for at, leaf in points}
             whose = f"{title}, {model}" if len(curves) > 1 else title
             charts.append(row_chart(whose, rows, metric))
-    return "".join([*charts, line_chart(title, lines, metric, x_label, finite(used))])
+    return "".join([*charts, line_chart(title, lines, metric, x_label, finite(used), below)])
 
 
 def _line_of_points(
@@ -134,11 +150,16 @@ def _horizontal_ticks(axis: Axis, y: float, is_share: bool = False) -> list[str]
     parts = [_line("axis", axis.start, y, axis.end, y)]
     if axis.below is not None:
         parts.append(_line("below", axis.below, y, axis.start, y))
-    taken = -math.inf
-    for x, label in axis.labels(is_share):
+    return [*parts, *_labels(axis.labels(is_share), y + 14)]
+
+
+def _labels(labels: Iterable[tuple[float, str]], y: float) -> list[str]:
+    """Those labels (position, text), from left to right, that have room beside each other."""
+    parts, taken = [], -math.inf
+    for x, label in labels:
         half = CHARACTER * len(label) / 2
         if x - half > taken + 4:
-            parts.append(_text(x, y + 14, label, "middle"))
+            parts.append(_text(x, y, label, "middle"))
             taken = x + half
     return parts
 

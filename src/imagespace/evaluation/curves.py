@@ -22,10 +22,12 @@ from imagespace.evaluation.quality import Extractor, Features
 from imagespace.evaluation.radical_judge import load_radical_judge
 from imagespace.evaluation.random_features import RandomFeatures
 from imagespace.evaluation.subject import Subject
+from imagespace.evaluation.training_minutes import training_minutes
 from imagespace.pictures.contact_sheet import contact_sheet
 from imagespace.pipeline import Model, load
 from imagespace.pipeline.drawn import pixels_to_image
 
+# Beside these the model's own, so that it can be told whether it is as good as the best.
 STEPS = (4, 8, 12, 16, 20, 28, 40, 64)
 GUIDANCES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 # Noise shares between which guidance acts; the narrower, the fewer times the network is asked.
@@ -50,15 +52,19 @@ def curve(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """The points of one curve, and notes on what of them cannot be measured.
 
-    `follows(samples)` is the share that shows what was asked for. UserError: an unknown name; a
+    `follows(samples)` is the share that shows what was asked for. Points of a training curve have
+    the minutes that it had taken, where the run folder says so. UserError: an unknown name; a
     training curve of a model that has no kept weights; guidance where there are no prompts.
     """
     points, notes = [], []
+    minutes = training_minutes(subject.model.source) if name == "training" else {}
     for label, at, changed, sampling in _settings(name, subject):
         started = time.perf_counter()
         samples = changed.draw(changed.settings(**sampling))
         seconds = (time.perf_counter() - started) / len(samples)
         point: dict[str, Any] = {"at": at}
+        if at in minutes:
+            point["minutes"] = round(minutes[at], 3)
         for figure, measure in (
             ("kernel_distance", lambda found: _distance(found, features, extractor)),
             ("follows", follows),
@@ -75,8 +81,8 @@ def curve(
 def _distance(
     samples: NDArray[np.uint8], features: Features, extractor: Extractor
 ) -> dict[str, Any]:
-    unseen = features.real(extractor, "unseen")
-    return asdict(kernel_distance(extractor.features(samples), unseen))
+    unseen, num_pairs = features.real(extractor, "unseen"), features.subject.num_pairs
+    return asdict(kernel_distance(extractor.features(samples), unseen, num_pairs))
 
 
 def what_is_followed(subject: Subject, space: ImageTextSpace | None) -> tuple[str, Follows]:
@@ -112,8 +118,9 @@ def replay_sheet(subject: Subject) -> Image.Image:
 
 def _settings(name: str, subject: Subject) -> Iterator[tuple[str, Any, Subject, dict[str, Any]]]:
     """(label, place on the axis, model with its pictures, sampling options) of each point."""
+    own = subject.model.config.sampling
     if name == "steps":
-        for num_steps in STEPS:
+        for num_steps in sorted({*STEPS, own.num_steps}):
             yield str(num_steps), num_steps, subject, {"num_steps": num_steps}
     elif name in ("guidance", "interval") and not subject.is_captioned:
         raise UserError(
@@ -126,12 +133,11 @@ def _settings(name: str, subject: Subject) -> Iterator[tuple[str, Any, Subject, 
             label = f"{low:g} to {high:g}"
             yield label, label, subject, {"guidance_interval": (low, high)}
     elif name == "guidance":
-        for guidance in GUIDANCES:
+        for guidance in sorted({*GUIDANCES, own.guidance}):
             yield f"{guidance:g}", guidance, subject, {"guidance": guidance}
     elif name == "sampler":
-        own = subject.model.config.sampling.num_steps
         for sampler in SAMPLERS:
-            num_steps = max(1, own // 2) if sampler == "heun" else own
+            num_steps = max(1, own.num_steps // 2) if sampler == "heun" else own.num_steps
             yield sampler, sampler, subject, {"sampler": sampler, "num_steps": num_steps}
     elif name == "training":
         for num_images, model in replay(subject.model):

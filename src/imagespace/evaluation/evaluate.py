@@ -74,6 +74,8 @@ class Evaluation:
     def run(self, curves: list[str]) -> dict[str, Any]:
         """The whole report; pictures for it are in `images` afterwards."""
         report: dict[str, Any] = header(self.subject)
+        if self.space is not None and self.space.num_steps is not None:
+            report["image_text_steps"] = self.space.num_steps
         samples = self._samples()
         shown = [pixels_to_image(p) for p in samples[:NUM_SHOWN]]
         captions = [s.prompt for s in self.settings[:NUM_SHOWN]]
@@ -154,6 +156,7 @@ class Evaluation:
         if not subject.is_captioned:
             self.notes.append("prompt following: the pictures have no captions, or the model none")
             return report
+        report["prompts"] = prompt_following.prompts(subject)
         if subject.is_glyphs:
             with self._part("radicals"):
                 judge = load_radical_judge()

@@ -19,10 +19,16 @@ def is_unread(pictures: PictureSet, rows: NDArray[np.int64]) -> NDArray[np.bool_
 
     Whole captions are split apart already; but training also shows the senses of "a; b" alone.
     """
+    read = read_texts(pictures)
+    unread = [normalised_words(pictures.captions[row]) not in read for row in rows]
+    return np.array(unread, dtype=bool)
+
+
+def read_texts(pictures: PictureSet) -> set[str]:
+    """The normalised words of every caption, sense and alternative that training shows."""
     read = set()
     for row in pictures.indices(TRAIN):
         caption = pictures.captions[row]
         for text in (caption, *caption.split(";"), *pictures.alternatives[row]):
             read.add(normalised_words(text))
-    unread = [normalised_words(pictures.captions[row]) not in read for row in rows]
-    return np.array(unread, dtype=bool)
+    return read

@@ -70,15 +70,26 @@ class ImageTextNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class ImageTextSpace:
-    """A trained space; `data_key` names the pictures that it was learnt from."""
+    """A trained space; `data_key` names the pictures that it was learnt from.
+
+    `num_steps` of `num_planned` steps were made before the time for it was over; None where that
+    was not recorded.
+    """
 
     network: ImageTextNetwork
     encoder: TextEncoder
     num_channels: int
     data_key: str
     fingerprint: str
+    num_steps: int | None = None
+    num_planned: int | None = None
 
     name = "image-text"
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether fewer steps were made than planned: it tells pictures less well apart."""
+        return (self.num_steps or 0) < (self.num_planned or 0)
 
     @torch.inference_mode()
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -123,6 +134,8 @@ def save_space(path: Path, space: ImageTextSpace) -> None:
         "num_channels": space.num_channels,
         "data_key": space.data_key,
         "text_fingerprint": space.encoder.fingerprint,
+        "num_steps": space.num_steps,
+        "num_planned": space.num_planned,
     }
     header = {
         "format": SPACE_FORMAT,
@@ -156,5 +169,11 @@ def load_space(path: Path, encoder: TextEncoder) -> ImageTextSpace:
     network.load_state_dict(tensors)
     network.eval().requires_grad_(False)
     return ImageTextSpace(
-        network, encoder, about["num_channels"], about["data_key"], header["sha256"][:16]
+        network,
+        encoder,
+        about["num_channels"],
+        about["data_key"],
+        header["sha256"][:16],
+        about.get("num_steps"),
+        about.get("num_planned"),
     )

@@ -132,7 +132,7 @@ def by_figure(report: Mapping[str, Any], *names: str) -> dict[str, dict[str, Mea
 
 
 def curves_of(report: Mapping[str, Any]) -> Iterator[tuple[str, Metric, list[Point]]]:
-    """(curve, metric, points) of each figure along each curve of a report.
+    """(curve, metric, points) of each figure along each curve of a report; minutes are none.
 
     `follows` has the label of the figure that it is, which the report names in `curves_follow`.
     """
@@ -145,13 +145,25 @@ def curves_of(report: Mapping[str, Any]) -> Iterator[tuple[str, Metric, list[Poi
                 continue
             for of, value in entry.items():
                 leaf = leaf_of(value if isinstance(value, Mapping) else {"value": value})
-                if of != "at" and leaf is not None:
+                if of not in ("at", "minutes") and leaf is not None:
                     figures.setdefault(of, []).append((at, leaf))
         for of, points in figures.items():
             metric = metric_of(of)
             if of == "follows" and isinstance(follows, str):
                 metric = replace(metric, label=follows)
             yield name, metric, points
+
+
+def minutes_of(report: Mapping[str, Any]) -> dict[float, float]:
+    """Minutes of training at each number of pictures seen along the training curve, if known."""
+    curve = section(report, "curves").get("training")
+    found = {}
+    for entry in curve if isinstance(curve, list) else []:
+        if isinstance(entry, Mapping):
+            at, minutes = finite(entry.get("at")), finite(entry.get("minutes"))
+            if at is not None and minutes is not None:
+                found[at] = minutes
+    return found
 
 
 def figure_parts(leaf: Measured, is_share: bool = False) -> tuple[str, str, str]:

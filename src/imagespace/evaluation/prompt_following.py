@@ -3,7 +3,8 @@
 Labels: the sample's label, as a judge reads it, against that of the real picture whose caption was
 the prompt. Retrieval: is the prompt nearest to the picture among 100 captions. Beside each the
 same for the real pictures themselves, which no model can be expected to beat, and chance. Only
-prompts that training never read count, as far as there are any (`Subject.followed`).
+prompts that training never read count, as far as there are any (`Subject.followed`); of the nouns,
+which are plain words, training has read most.
 """
 
 from collections import Counter
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imagespace.evaluation.held_out import read_texts
 from imagespace.evaluation.image_text_space import ImageTextSpace
 from imagespace.evaluation.label_probe import LabelProbe
 from imagespace.evaluation.measured import leaf, share
@@ -25,6 +27,12 @@ NUM_CANDIDATES = 100
 SAMPLES_PER_NOUN = 16
 
 
+def prompts(subject: Subject) -> dict[str, int]:
+    """How many prompts are followed, and how many of those training never read."""
+    followed = subject.followed
+    return {"num": len(followed), "num_unread": int(subject.unread[followed].sum())}
+
+
 def radicals(subject: Subject, judge: RadicalJudge, samples: NDArray[np.uint8]) -> dict[str, Any]:
     """The judged radical of each sample against those of the prompt's own character.
 
@@ -34,16 +42,20 @@ def radicals(subject: Subject, judge: RadicalJudge, samples: NDArray[np.uint8]) 
     rows = subject.sample_rows[subject.followed]
     answers = judge.predict(samples[subject.followed])
     commonest = Counter(row["radical"] for row in subject.pictures.metadata).most_common(1)[0][0]
-    found = {
+    return {
         "samples": share(_are_listed(subject, rows, answers)),
         "always_commonest": share(_are_listed(subject, rows, np.full(len(rows), commonest))),
+        **_judged_real(subject, judge, rows),
     }
+
+
+def _judged_real(subject: Subject, judge: RadicalJudge, rows: NDArray[np.int64]) -> dict[str, Any]:
+    """The judge on those real glyphs whose characters it never saw; {} if there are none."""
     characters = [subject.pictures.metadata[row]["character"] for row in rows]
-    unknown = rows[[is_held_out(ord(character)) for character in characters]]
-    if len(unknown):
-        answers = judge.predict(subject.pixels(unknown))
-        found["real"] = share(_are_listed(subject, unknown, answers))
-    return found
+    unknown = rows[np.array([is_held_out(ord(character)) for character in characters], dtype=bool)]
+    if not len(unknown):
+        return {}
+    return {"real": share(_are_listed(subject, unknown, judge.predict(subject.pixels(unknown))))}
 
 
 def _are_listed(
@@ -58,11 +70,23 @@ def _are_listed(
 
 
 def nouns(subject: Subject, judge: RadicalJudge) -> dict[str, Any]:
-    """Twenty plain nouns, sixteen samples each: is the noun's own radical drawn?"""
-    prompts = [noun.prompt for noun in NOUNS for _ in range(SAMPLES_PER_NOUN)]
+    """Twenty plain nouns, sixteen samples each: is the noun's own radical drawn?
+
+    "real" are all glyphs of these radicals whose characters the judge never saw in its training;
+    "chance" is what real glyphs drawn without regard to the prompt would have, mean over the nouns.
+    `num_read` of the nouns are texts that training read.
+    """
+    asked = [noun.prompt for noun in NOUNS for _ in range(SAMPLES_PER_NOUN)]
     wanted = np.repeat([noun.radical for noun in NOUNS], SAMPLES_PER_NOUN)
-    answers = judge.predict(subject.draw(subject.settings_for(prompts)))
-    return {"samples": share(answers == wanted)}
+    answers = judge.predict(subject.draw(subject.settings_for(asked)))
+    shown = np.array([row["radical"] for row in subject.pictures.metadata])
+    read = read_texts(subject.pictures)
+    return {
+        "samples": share(answers == wanted),
+        "chance": leaf(float(np.mean([np.mean(shown == noun.radical) for noun in NOUNS])), 0.0),
+        **_judged_real(subject, judge, np.flatnonzero(np.isin(shown, wanted))),
+        "num_read": sum(normalised_words(noun.prompt) in read for noun in NOUNS),
+    }
 
 
 def labels(

@@ -3,61 +3,61 @@
 import json
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 from imagespace.pictures.folder import PictureSet
+from imagespace.pictures.inspection import inspect_some
+from imagespace.pipeline import Model
 
 RUN_CONFIG = "config.json"
 NUM_LOOKED_AT = 64
+MAY_KNOW = "it may have seen what is called unseen here"
 
 
-def provenance_notes(source: str, folder: Path | None, pictures: PictureSet) -> list[str]:
-    """Notes on pictures read from `folder` for the model of a `source`, such as a run folder."""
-    return [*_trained_on_others(source, pictures), *_converted(folder, pictures)]
+def provenance_notes(model: Model, folder: Path | None, pictures: PictureSet) -> list[str]:
+    """Notes on the pictures that a model is judged by.
+
+    Without a `folder` they are glyphs that were rendered for it, as they are.
+    """
+    key = model.config.data_key or _key_of_run(Path(model.source))
+    notes = []
+    if key and key != pictures.key:
+        notes.append(
+            f"the model was trained on pictures with the key {key}, not {pictures.key}: {MAY_KNOW}"
+        )
+    if not key and folder is not None:
+        notes.append(f"which pictures the model was trained on is not recorded: {MAY_KNOW}")
+    return notes if folder is None else [*notes, *_converted(pictures)]
 
 
-def _trained_on_others(source: str, pictures: PictureSet) -> list[str]:
+def _key_of_run(folder: Path) -> str:
+    """The key that a run folder has; models of before they recorded it have none of their own."""
     try:
-        record = json.loads((Path(source) / RUN_CONFIG).read_text(encoding="utf-8"))
-        key = record["data"]
+        return str(json.loads((folder / RUN_CONFIG).read_text(encoding="utf-8"))["data"])
     except (OSError, ValueError, KeyError, TypeError):
-        return []  # a shipped model or a file of weights: its pictures are not recorded
-    if key == pictures.key:
-        return []
-    return [
-        f"the run was trained on pictures with the key {key}, not {pictures.key}: it may have seen "
-        "what is called unseen here"
-    ]
+        return ""
 
 
-def _converted(folder: Path | None, pictures: PictureSet) -> list[str]:
+def _converted(pictures: PictureSet) -> list[str]:
     """Whether pictures were resized, or colour became grey or grey colour; of some of them."""
-    if folder is None:
-        return []
+    looks = inspect_some(pictures.sources, NUM_LOOKED_AT)
+    readable = [look for look in looks if not look.fault]
+    if not readable:
+        return ["the size and the colour of the pictures as they lie there could not be looked at"]
     side, num_channels = pictures.pixels.shape[1], pictures.pixels.shape[3]
-    num_resized = num_coloured = num_read = 0
-    for row in np.linspace(0, len(pictures) - 1, NUM_LOOKED_AT).astype(int).tolist():
-        try:
-            with Image.open(folder / pictures.metadata[row]["file_name"]) as image:
-                colours = np.asarray(image.convert("RGB"))
-                size = image.size
-        except (OSError, ValueError):
-            continue
-        num_read += 1
-        num_resized += size != (side, side)
-        num_coloured += bool((colours != colours[:, :, :1]).any())
+    num_resized = sum(
+        look.mode != "SVG" and (look.width_px, look.height_px) != (side, side) for look in readable
+    )
+    num_coloured = sum(look.has_colour for look in readable)
     notes = []
     if num_resized:
         notes.append(
-            f"{num_resized} of {num_read} pictures looked at are not of {side} x {side} px, which "
-            "the model draws: they are judged at its size"
+            f"{num_resized} of {len(readable)} pictures looked at are not of {side} x {side} px, "
+            "which the model draws: they are judged at its size"
         )
     if num_coloured and num_channels == 1:
         notes.append(
-            f"{num_coloured} of {num_read} pictures looked at have colour, and the model draws "
-            "grey: they are judged in grey"
+            f"{num_coloured} of {len(readable)} pictures looked at have colour, and the model "
+            "draws grey: they are judged in grey"
         )
-    if num_read and not num_coloured and num_channels == 3:
+    if not num_coloured and num_channels == 3:
         notes.append("the pictures looked at are grey, and the model draws colour")
     return notes

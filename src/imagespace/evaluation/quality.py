@@ -102,7 +102,7 @@ def quality(
 ) -> tuple[dict[str, Any], list[str]]:
     """Distances of each group to unseen real pictures, and notes on those that are left out.
 
-    `samples` are features [N, D]. UserError: no unseen pictures.
+    `samples` are features [N, D], in the subject's order. UserError: no unseen pictures.
     """
     unseen = features.real(extractor, "unseen")
     groups, report, notes = {"samples": samples}, {}, []
@@ -113,7 +113,8 @@ def quality(
             notes = [str(error)]
     num = min(map(len, groups.values()))
     for group, found in groups.items():
-        report[group], refused = distances(found, unseen, num)
+        num_pairs = features.subject.num_pairs if group == "samples" else 0
+        report[group], refused = distances(found, unseen, num, num_pairs)
         notes += [note for note in refused if note not in notes]
     try:
         halves = halves_of(unseen, features.subject.seed)
@@ -124,15 +125,16 @@ def quality(
 
 
 def distances(
-    samples: NDArray[np.float32], real: NDArray[np.float32], num: int
+    samples: NDArray[np.float32], real: NDArray[np.float32], num: int, num_pairs: int = 0
 ) -> tuple[dict[str, Any], list[str]]:
     """Distances between features [N, D] of samples and [M, D] of real pictures; why some are not.
 
     All but the kernel distance depend on N: they are of the first `num` samples, as many in every
-    group that is compared.
+    group that is compared. The first `num_pairs` samples are each of the caption of the real
+    picture in its place.
     """
     measures: list[Callable[[], dict[str, Any]]] = [
-        lambda: {"kernel_distance": asdict(kernel_distance(samples, real))},
+        lambda: {"kernel_distance": asdict(kernel_distance(samples, real, num_pairs))},
         lambda: {"frechet_distance": asdict(frechet_distance(samples[:num], real))},
         lambda: asdict(manifold(samples[:num], real)),
     ]

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ from PIL import Image
 from imagespace.evaluation import metrics, page, report_file
 from imagespace.evaluation.charts import curve_charts, line_chart, row_chart
 from imagespace.evaluation.headlines import headlines
+from imagespace.evaluation.knee import knees, sentence
 from imagespace.evaluation.metrics import Measured, Metric, by_figure, finite, label_of, metric_of
+from imagespace.evaluation.nouns import NOUNS
 from imagespace.evaluation.report_file import model_name, section
 from imagespace.page import bullets, document, grid, table
 
@@ -28,9 +30,12 @@ Rows = Mapping[str, Measured]
 def write_report(folder: Path, report: Report, images: Images) -> Path:
     """Writes report.json and report.html into a folder, each whole or not at all; the page's path.
 
-    A number that is not finite is written as null, and a note says how many are.
+    The knees of its curves join the report, as `knees`. A number that is not finite is written as
+    null, and a note says how many are.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    if found := {name: asdict(knee) for name, knee in knees(report).items()}:
+        report = {**report, "knees": found}
     stored = report_file.write_report_file(folder, report)
     html = document(f"Evaluation of {model_name(stored)}", _parts(stored, images))
     report_file.write_text(folder / PAGE_FILE, html)
@@ -57,11 +62,11 @@ def _parts(report: Report, images: Images) -> Iterable[str]:
     )
     yield _part(
         "Prompt following",
-        "How often a drawing shows what its prompt asks for, of prompts that training never read. "
+        f"How often a drawing shows what its prompt asks for. {_who_read(report)}"
         "<em>Real</em> is the same judge on the prompts' own pictures, for radicals on those whose "
-        "characters it never saw in its own training: its errors lower both. The dashed line is "
-        "what needs no drawing at all. Retrieval asks whether the drawing's own prompt is among "
-        "the nearest.",
+        "characters it never saw in its own training, and for nouns on all such glyphs of their "
+        "radicals: its errors lower both. The dashed line is what needs no drawing at all. "
+        "Retrieval asks whether the drawing's own prompt is among the nearest.",
         _row_charts(report, "prompt_following"),
     )
     yield _part(
@@ -134,6 +139,26 @@ def _quality(report: Report) -> str:
     return "".join(parts)
 
 
+def _who_read(report: Report) -> str:
+    """What is known of whether training read the prompts, as sentences with a space behind."""
+    prompts, nouns = (section(report, "prompt_following", name) for name in ("prompts", "nouns"))
+    num, num_unread = finite(prompts.get("num")), finite(prompts.get("num_unread"))
+    num_read = finite(nouns.get("num_read"))
+    sentences = []
+    if num and num_unread == num:
+        sentences.append(f"The {num:,.0f} prompts are captions that training never read.")
+    if num and num_unread == 0:
+        sentences.append(f"Training read all of the {num:,.0f} prompts.")
+    if num_read is not None:
+        sentences.append(
+            f"Of the {len(NOUNS)} nouns, training read {num_read:.0f} as captions or senses of "
+            "captions: they ask for what was learnt, not for something new."
+            if num_read
+            else f"The {len(NOUNS)} nouns are no captions or senses that training read."
+        )
+    return "".join(f"{said} " for said in sentences)
+
+
 def _row_charts(report: Report, part: str) -> str:
     """A chart for each figure in a part of a report."""
     charts = []
@@ -192,12 +217,21 @@ def _curves(report: Report) -> str:
     used["steps"] = used.get("num_steps")
     if isinstance(interval := used.get("guidance_interval"), list | tuple):
         used["interval"] = "{:g} to {:g}".format(*interval)
+    minutes = {at: f"{taken:.3g} min" for at, taken in metrics.minutes_of(report).items()}
     charts: dict[str, list[str]] = {}
     for name, metric, points in metrics.curves_of(report):
+        below = minutes if name == "training" else {}
+        label = f"{label_of(name)}, and its minutes" if below else label_of(name)
         curve = {metric.label: points}
-        chart = curve_charts(metric.label, curve, metric, label_of(name), used.get(name))
-        charts.setdefault(f"By {label_of(name)}", []).append(chart)
-    return "".join(f"<h3>{escape(head)}</h3>{grid(own)}" for head, own in charts.items())
+        chart = curve_charts(metric.label, curve, metric, label, used.get(name), below)
+        charts.setdefault(name, []).append(chart)
+    found = knees(report)
+    parts = []
+    for name, own in charts.items():
+        parts.append(f"<h3>{escape(f'By {label_of(name)}')}</h3>{grid(own)}")
+        if name in found:
+            parts.append(f'<p class="soft">{escape(sentence(name, found[name]))}</p>')
+    return "".join(parts)
 
 
 def _how_to_repeat(report: Report) -> str:

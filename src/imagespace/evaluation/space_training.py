@@ -49,7 +49,7 @@ def space_of(
     """The space of a set: shipped with a model, kept from before, or learnt now."""
     if (kept := kept_space(pictures.key, encoder, cache)) is not None:
         return kept
-    path = _cached(pictures.key, encoder, cache)
+    path = cached_space(pictures.key, encoder, cache)
     path.parent.mkdir(parents=True, exist_ok=True)
     save_space(path, learn_space(pictures, encoder, progress=progress))
     return load_space(path, encoder)
@@ -63,11 +63,12 @@ def kept_space(
         space = load_space(shipped, encoder)
         if space.data_key == data_key:
             return space
-    path = _cached(data_key, encoder, cache)
+    path = cached_space(data_key, encoder, cache)
     return load_space(path, encoder) if path.is_file() else None
 
 
-def _cached(data_key: str, encoder: TextEncoder, cache: Path | None) -> Path:
+def cached_space(data_key: str, encoder: TextEncoder, cache: Path | None = None) -> Path:
+    """The file that keeps the space of pictures with this key, once it is learnt."""
     return (cache or CACHE) / f"{data_key}-{encoder.fingerprint}.safetensors"
 
 
@@ -80,6 +81,8 @@ def learn_space(
     progress: Report | None = None,
 ) -> ImageTextSpace:
     """Trains on the rows of split train; whichever budget ends first ends the learning rate too.
+
+    How many of the steps were made is recorded in the space: on a busy machine they are fewer.
 
     `progress(fraction, loss)` is called after each step. UserError: too few training pictures.
     """
@@ -135,7 +138,19 @@ def learn_space(
         if progress is not None:
             progress(fraction, loss.item())
     average.eval().requires_grad_(False)
-    return ImageTextSpace(average, encoder, num_channels, pictures.key, "")
+    return ImageTextSpace(average, encoder, num_channels, pictures.key, "", step, num_steps)
+
+
+def cut_short_notes(space: ImageTextSpace, cache: Path | None = None) -> list[str]:
+    """A note where fewer steps were made than planned, and how to have it learnt anew."""
+    if not space.is_cut_short:
+        return []
+    path = cached_space(space.data_key, space.encoder, cache)
+    return [
+        f"image-text features: learnt in {space.num_steps} of {space.num_planned} steps before the "
+        f"time for it was over, so that they judge less sharply; delete {path} to learn them anew "
+        "when the machine is free, and add --overwrite"
+    ]
 
 
 def info_nce(first: Tensor, second: Tensor, scale: Tensor | float, names: Tensor) -> Tensor:

@@ -122,6 +122,19 @@ class Subject:
         """How many samples are drawn: one for each of `sample_rows`, or without captions `num`."""
         return len(self.sample_rows) if self.is_captioned else self.num
 
+    @property
+    def num_pairs(self) -> int:
+        """How many of the first samples are each of the prompt of the unseen picture in its place.
+
+        Such a sample is no independent one of that very picture.
+        """
+        return len(self.unseen) if self.is_captioned and self.has_unseen else 0
+
+    @cached_property
+    def unread(self) -> NDArray[np.bool_]:
+        """Of each sample, whether training never read its caption, nor a sense or alternative."""
+        return is_unread(self.pictures, self.sample_rows)
+
     @cached_property
     def followed(self) -> NDArray[np.int64]:
         """The samples by which prompt following is judged: those whose caption was never read.
@@ -129,8 +142,7 @@ class Subject:
         Training reads the senses and alternatives of captions too (held_out.py). Where it read
         every caption, all samples are judged, and a note says so.
         """
-        unread = is_unread(self.pictures, self.sample_rows)
-        return np.flatnonzero(unread if unread.any() else np.ones_like(unread))
+        return np.flatnonzero(self.unread if self.unread.any() else np.ones_like(self.unread))
 
     @cached_property
     def notes(self) -> list[str]:
@@ -151,7 +163,7 @@ class Subject:
                 f"{self.num_samples} samples instead of {self.num}: one for each "
                 f"{'unseen' if self.has_unseen else 'training'} caption"
             )
-        if not is_unread(self.pictures, self.sample_rows).any():
+        if not self.unread.any():
             notes.append(
                 "prompt following: every prompt is a caption that training read, and says nothing "
                 "of new ones"

@@ -14,6 +14,7 @@ from imagespace.pictures.file_walk import Unused
 from imagespace.pictures.layouts.found import counted
 from imagespace.pictures.layouts.recognise import find_pictures
 from imagespace.pictures.packing import fingerprint, packed_pixels
+from imagespace.pictures.source import Source
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class PictureSet:
     `pixels` is uint8 [N, H, W, C], memory-mapped and read-only; `alternatives[i]` are further
     captions; `key` is a fingerprint of pixels, captions and splits; `notes` are one-line remarks
     for the user; `unused` lists every file and row that is not used, with the reason;
-    `recognised` says in one line what the folder is taken for, and why.
+    `recognised` says in one line what the folder is taken for, and why; `sources` are where the
+    pictures lie as they are, and [] of a set that was read from no folder.
     """
 
     pixels: NDArray[np.uint8]
@@ -35,6 +37,7 @@ class PictureSet:
     notes: list[str]
     unused: list[Unused] = field(default_factory=list)
     recognised: str = ""
+    sources: list[Source] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.captions)
@@ -64,7 +67,8 @@ def read_folder(
     folder = path if path.is_dir() else path.parent
     packed = packed_pixels(folder, names, found.sources, rendering, progress)
     broken = [Unused(names[number], reason) for number, reason in sorted(packed.faults.items())]
-    rows = [row for number, row in enumerate(found.rows) if number not in packed.faults]
+    used = [number for number in range(len(found.rows)) if number not in packed.faults]
+    rows = [found.rows[number] for number in used]
     captions = [row["text"] for row in rows]
     alternatives = [row["also"] for row in rows]
     splits = [row["split"] for row in rows]
@@ -80,6 +84,7 @@ def read_folder(
         found.notes + left_out_notes(unused, path),
         unused,
         found.recognised,
+        [found.sources[number] for number in used],
     )
 
 
