@@ -63,6 +63,9 @@ def test_a_run_is_measured_and_what_cannot_be_is_said(place, shapes_folder):
     assert "data:image/png;base64" in page
     again = evaluate(place, "run", "--data", shapes_folder, "--num", "16")
     assert "measured before" in again.stdout
+    assert [line for line in again.stdout.splitlines() if line.startswith("note: ")] == [
+        f"note: {note}" for note in report["notes"]
+    ]
     other = evaluate(place, "run", "--data", shapes_folder, "--num", "16", "--seed", "1")
     assert other.returncode == 2
     assert "--overwrite" in other.stderr
@@ -127,6 +130,27 @@ def test_two_models_stand_side_by_side_each_in_its_folder(place, shapes_folder):
     done = evaluate(place, *one, "--overwrite")
     assert "measured before" not in done.stdout
     assert "likelihood" in done.stdout
+
+
+@pytest.mark.slow
+def test_two_sizes_of_one_folder_are_compared_as_far_as_that_goes(place, shapes_folder, tiny_run):
+    """The shapes are no glyphs: of them nothing can be, which is said before they are drawn."""
+    network = tiny_run.model.network.model_copy(update={"image_size_px": 32, "patch_size_px": 8})
+    larger = tiny_run.model_copy(
+        update={"model": tiny_run.model.model_copy(update={"network": network})}
+    )
+    pictures, encoder = read_folder(shapes_folder, 32, 1), load_text_encoder()
+    for _ in train(larger, PictureData(larger, pictures, encoder), place / "run32"):
+        pass
+    arguments = ("--data", shapes_folder, "--num", "16", "--out", "sizes")
+    done = evaluate(place, "run", "run32", *arguments)
+    assert done.returncode == 0, done.stderr
+    said = "run draws 16 x 16 px in grey, fit pad; run32 draws 32 x 32 px in grey, fit pad"
+    assert done.stdout.startswith(f"note: {said}: quality, newness and what")
+    assert "Nothing that was measured of them can be compared" in done.stdout
+    assert said in (place / "sizes" / "comparison.html").read_text()
+    for name in ("run", "run32"):
+        assert (place / "sizes" / name / "report.html").is_file()
 
 
 def test_few_odd_pictures_have_a_report_with_notes(place):

@@ -166,7 +166,7 @@ def _table(part: Report) -> str:
 
 
 def _loss(newness: Report) -> str:
-    """Training and unseen loss at each noise level: a chart, and the numbers."""
+    """Training and unseen loss at each noise level: its unit, a chart, and the numbers."""
     levels = by_figure(newness, "loss")
     series: dict[str, list[tuple[float, Measured]]] = {}
     for level, row in levels.items():
@@ -175,7 +175,17 @@ def _loss(newness: Report) -> str:
                 series.setdefault(label_of(name), []).append((float(at[1]), leaf))
     chart = line_chart("loss at each noise level", series, metric_of("loss"), "noise level t")
     numbers = [(Metric(level or "loss"), _with_gap(row)) for level, row in levels.items()]
-    return grid([chart, page.leaf_table(numbers)])
+    drawn = grid([chart, page.leaf_table(numbers)])
+    return f'<p class="soft">{_loss_unit(newness)}</p>{drawn}' if drawn else ""
+
+
+def _loss_unit(newness: Report) -> str:
+    space = newness.get("loss_space")
+    if space == "pixels":
+        return "Loss: the squared error of the clean picture, whose pixels are in [-1, 1]."
+    if isinstance(space, str):
+        return f"Loss: the squared error of the clean picture's whitened {escape(space)}."
+    return "Loss: the squared error of the clean sample."
 
 
 def _with_gap(row: Rows) -> Rows:
@@ -193,7 +203,7 @@ def _curves(report: Report) -> str:
     if isinstance(interval := used.get("guidance_interval"), list | tuple):
         used["interval"] = "{:g} to {:g}".format(*interval)
     charts: dict[str, list[str]] = {}
-    for name, metric, points in metrics.curves_of(report):
+    for name, _, metric, points in metrics.curves_of(report):
         curve = {metric.label: points}
         chart = curve_charts(metric.label, curve, metric, label_of(name), used.get(name))
         charts.setdefault(f"By {label_of(name)}", []).append(chart)
