@@ -23,13 +23,18 @@ def place(shapes_folder, tiny_run, tmp_path_factory):
     """A home folder whose cache holds the shapes' space, and a trained run."""
     folder = tmp_path_factory.mktemp("evaluate")
     pictures, encoder = read_folder(shapes_folder, 16, 1), load_text_encoder()
-    spaces = folder / ".cache" / "imagespace" / "spaces"
-    spaces.mkdir(parents=True)
-    space = learn_space(pictures, encoder, num_steps=2)
-    save_space(spaces / f"{pictures.key}-{encoder.fingerprint}.safetensors", space)
+    keep_space(folder, pictures, encoder)
     for _ in train(tiny_run, PictureData(tiny_run, pictures, encoder), folder / "run"):
         pass
     return folder
+
+
+def keep_space(home, pictures, encoder):
+    """A space that is hardly learnt, where `imagespace evaluate` looks for one."""
+    spaces = home / ".cache" / "imagespace" / "spaces"
+    spaces.mkdir(parents=True, exist_ok=True)
+    space = learn_space(pictures, encoder, num_steps=2)
+    save_space(spaces / f"{pictures.key}-{encoder.fingerprint}.safetensors", space)
 
 
 def test_folders_have_the_ends_of_their_paths_that_tell_them_apart():
@@ -140,6 +145,7 @@ def test_two_sizes_of_one_folder_are_compared_as_far_as_that_goes(place, shapes_
         update={"model": tiny_run.model.model_copy(update={"network": network})}
     )
     pictures, encoder = read_folder(shapes_folder, 32, 1), load_text_encoder()
+    keep_space(place, pictures, encoder)
     for _ in train(larger, PictureData(larger, pictures, encoder), place / "run32"):
         pass
     arguments = ("--data", shapes_folder, "--num", "16", "--out", "sizes")
