@@ -9,9 +9,11 @@ import pytest
 from command import ENVIRONMENT, run
 from PIL import Image
 
-from imagespace.cli.evaluate import _names
-from imagespace.evaluation.image_text_space import save_space
+from imagespace.cli.evaluate import _names, _space_at_hand
+from imagespace.evaluation import space_training
+from imagespace.evaluation.image_text_space import ImageTextNetwork, ImageTextSpace, save_space
 from imagespace.evaluation.space_training import learn_space
+from imagespace.evaluation.subject import Subject
 from imagespace.pictures.folder import read_folder
 from imagespace.text.vectors import load_text_encoder
 from imagespace.training.loop import train
@@ -46,6 +48,29 @@ def test_folders_have_the_ends_of_their_paths_that_tell_them_apart():
     ]
     assert _names([Path("/b/run"), Path("/a/b/run")]) == ["b-run", "a-b-run"]
     assert _names([Path("/a/run"), Path("/a/run")]) == ["a-run-1", "a-run-2"]
+
+
+def test_a_space_is_learnt_only_for_a_report_that_had_none(
+    shapes_folder, tiny_model, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(space_training, "CACHE", tmp_path / "spaces")
+
+    def unlearnt(pictures, encoder, progress):
+        network = ImageTextNetwork(1, encoder.width)
+        return ImageTextSpace(network, encoder, 1, pictures.key, "")
+
+    monkeypatch.setattr(space_training, "learn_space", unlearnt)
+    subject = Subject(tiny_model, read_folder(shapes_folder, 16, 1), 8, 0)
+    with_one, without = {"judges": {"image-text": "aa"}}, {"judges": {"random": "1-0"}}
+    assert _space_at_hand(subject, with_one) is None
+    assert not (tmp_path / "spaces").exists()
+    learnt = _space_at_hand(subject, without)
+    assert learnt.fingerprint == _space_at_hand(subject, with_one).fingerprint
+    # One that is damaged is none, and stays: its note says to delete it.
+    (file,) = (tmp_path / "spaces").iterdir()
+    file.write_bytes(b"damaged")
+    assert _space_at_hand(subject, without) is None
+    assert file.read_bytes() == b"damaged"
 
 
 def evaluate(place, *arguments):
@@ -131,10 +156,14 @@ def test_two_models_stand_side_by_side_each_in_its_folder(place, shapes_folder):
     assert "bits per dimension" in (out / "report.html").read_text()
     assert (out / "sheets" / "replay.png").is_file()
     assert "likelihood" not in done.stdout
-    # But --overwrite measures anew.
+    # But --overwrite draws and measures anew, and samples of another report there go.
+    (samples,) = out.glob("samples-*.npy")
+    shutil.copy(samples, out / "samples-0123456789abcdef.npy")
     done = evaluate(place, *one, "--overwrite")
     assert "measured before" not in done.stdout
+    assert "drawing 8 samples" in done.stdout
     assert "likelihood" in done.stdout
+    assert list(out.glob("samples-*.npy")) == [samples]
 
 
 @pytest.mark.slow

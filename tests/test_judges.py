@@ -33,9 +33,14 @@ def evaluation(subject, folder, **options):
 
 
 def test_what_is_not_installed_is_not_at_hand(subject, without_imagenet):
-    assert judges_at_hand(subject, None) == {"random": "1-0"}
+    at_hand = judges_at_hand(subject, None)
+    assert at_hand == {"random": "1-0"}
+    assert is_complete({"judges": at_hand}, at_hand, [])
+    assert not is_complete({"judges": {"random": "of other filters"}}, at_hand, [])
     without_imagenet.undo()
-    assert set(judges_at_hand(subject, None)) == {"imagenet", "random"}
+    now = judges_at_hand(subject, None)
+    assert set(now) == {"imagenet", "random"}
+    assert not is_complete({"judges": at_hand}, now, [])
 
 
 def test_glyphs_have_judges_of_their_own(subject, monkeypatch):
@@ -48,7 +53,8 @@ def test_glyphs_have_judges_of_their_own(subject, monkeypatch):
     assert set(judges_at_hand(glyphs, None)) == {"imagenet", "random", "radical"}
 
 
-def test_a_judge_that_was_installed_later_makes_a_report_incomplete(
+@pytest.mark.slow
+def test_a_report_is_completed_by_a_judge_that_was_installed_later(
     subject, tmp_path, without_imagenet, monkeypatch
 ):
     first = evaluation(subject, tmp_path)
