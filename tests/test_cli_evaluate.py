@@ -9,9 +9,11 @@ import pytest
 from command import ENVIRONMENT, run
 from PIL import Image
 
-from imagespace.cli.evaluate import _names
-from imagespace.evaluation.image_text_space import save_space
+from imagespace.cli.evaluate import _names, _space_at_hand
+from imagespace.evaluation import space_training
+from imagespace.evaluation.image_text_space import ImageTextNetwork, ImageTextSpace, save_space
 from imagespace.evaluation.space_training import learn_space
+from imagespace.evaluation.subject import Subject
 from imagespace.pictures.folder import read_folder
 from imagespace.text.vectors import load_text_encoder
 from imagespace.training.loop import train
@@ -23,13 +25,18 @@ def place(shapes_folder, tiny_run, tmp_path_factory):
     """A home folder whose cache holds the shapes' space, and a trained run."""
     folder = tmp_path_factory.mktemp("evaluate")
     pictures, encoder = read_folder(shapes_folder, 16, 1), load_text_encoder()
-    spaces = folder / ".cache" / "imagespace" / "spaces"
-    spaces.mkdir(parents=True)
-    space = learn_space(pictures, encoder, num_steps=2)
-    save_space(spaces / f"{pictures.key}-{encoder.fingerprint}.safetensors", space)
+    keep_space(folder, pictures, encoder)
     for _ in train(tiny_run, PictureData(tiny_run, pictures, encoder), folder / "run"):
         pass
     return folder
+
+
+def keep_space(home, pictures, encoder):
+    """A space that is hardly learnt, where `imagespace evaluate` looks for one."""
+    spaces = home / ".cache" / "imagespace" / "spaces"
+    spaces.mkdir(parents=True, exist_ok=True)
+    space = learn_space(pictures, encoder, num_steps=2)
+    save_space(spaces / f"{pictures.key}-{encoder.fingerprint}.safetensors", space)
 
 
 def test_folders_have_the_ends_of_their_paths_that_tell_them_apart():
@@ -41,6 +48,29 @@ def test_folders_have_the_ends_of_their_paths_that_tell_them_apart():
     ]
     assert _names([Path("/b/run"), Path("/a/b/run")]) == ["b-run", "a-b-run"]
     assert _names([Path("/a/run"), Path("/a/run")]) == ["a-run-1", "a-run-2"]
+
+
+def test_a_space_is_learnt_only_for_a_report_that_had_none(
+    shapes_folder, tiny_model, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(space_training, "CACHE", tmp_path / "spaces")
+
+    def unlearnt(pictures, encoder, progress):
+        network = ImageTextNetwork(1, encoder.width)
+        return ImageTextSpace(network, encoder, 1, pictures.key, "")
+
+    monkeypatch.setattr(space_training, "learn_space", unlearnt)
+    subject = Subject(tiny_model, read_folder(shapes_folder, 16, 1), 8, 0)
+    with_one, without = {"judges": {"image-text": "aa"}}, {"judges": {"random": "1-0"}}
+    assert _space_at_hand(subject, with_one) is None
+    assert not (tmp_path / "spaces").exists()
+    learnt = _space_at_hand(subject, without)
+    assert learnt.fingerprint == _space_at_hand(subject, with_one).fingerprint
+    # One that is damaged is none, and stays: its note says to delete it.
+    (file,) = (tmp_path / "spaces").iterdir()
+    file.write_bytes(b"damaged")
+    assert _space_at_hand(subject, without) is None
+    assert file.read_bytes() == b"damaged"
 
 
 def evaluate(place, *arguments):
@@ -63,6 +93,9 @@ def test_a_run_is_measured_and_what_cannot_be_is_said(place, shapes_folder):
     assert "data:image/png;base64" in page
     again = evaluate(place, "run", "--data", shapes_folder, "--num", "16")
     assert "measured before" in again.stdout
+    assert [line for line in again.stdout.splitlines() if line.startswith("note: ")] == [
+        f"note: {note}" for note in report["notes"]
+    ]
     other = evaluate(place, "run", "--data", shapes_folder, "--num", "16", "--seed", "1")
     assert other.returncode == 2
     assert "--overwrite" in other.stderr
@@ -123,10 +156,36 @@ def test_two_models_stand_side_by_side_each_in_its_folder(place, shapes_folder):
     assert "bits per dimension" in (out / "report.html").read_text()
     assert (out / "sheets" / "replay.png").is_file()
     assert "likelihood" not in done.stdout
-    # But --overwrite measures anew.
+    # But --overwrite draws and measures anew, and samples of another report there go.
+    (samples,) = out.glob("samples-*.npy")
+    shutil.copy(samples, out / "samples-0123456789abcdef.npy")
     done = evaluate(place, *one, "--overwrite")
     assert "measured before" not in done.stdout
+    assert "drawing 8 samples" in done.stdout
     assert "likelihood" in done.stdout
+    assert list(out.glob("samples-*.npy")) == [samples]
+
+
+@pytest.mark.slow
+def test_two_sizes_of_one_folder_are_compared_as_far_as_that_goes(place, shapes_folder, tiny_run):
+    """The shapes are no glyphs: of them nothing can be, which is said before they are drawn."""
+    network = tiny_run.model.network.model_copy(update={"image_size_px": 32, "patch_size_px": 8})
+    larger = tiny_run.model_copy(
+        update={"model": tiny_run.model.model_copy(update={"network": network})}
+    )
+    pictures, encoder = read_folder(shapes_folder, 32, 1), load_text_encoder()
+    keep_space(place, pictures, encoder)
+    for _ in train(larger, PictureData(larger, pictures, encoder), place / "run32"):
+        pass
+    arguments = ("--data", shapes_folder, "--num", "16", "--out", "sizes")
+    done = evaluate(place, "run", "run32", *arguments)
+    assert done.returncode == 0, done.stderr
+    said = "run draws 16 x 16 px in grey, fit pad; run32 draws 32 x 32 px in grey, fit pad"
+    assert done.stdout.startswith(f"note: {said}: quality, newness and what")
+    assert "Nothing that was measured of them can be compared" in done.stdout
+    assert said in (place / "sizes" / "comparison.html").read_text()
+    for name in ("run", "run32"):
+        assert (place / "sizes" / name / "report.html").is_file()
 
 
 def test_few_odd_pictures_have_a_report_with_notes(place):

@@ -52,7 +52,7 @@ def test_four_unseen_pictures_have_a_kernel_distance(subject, tmp_path):
     # A curve has what there is, and says what there is not.
     assert all("kernel_distance" in point for point in report["curves"]["steps"])
     assert not any("follows" in point for point in report["curves"]["steps"])
-    assert report["curves_follow"] == "coverage"
+    assert report["curve_judges"]["steps"]["follows"]["figure"] == "coverage"
     (note,) = [note for note in report["notes"] if note.startswith("curve of steps")]
     assert "coverage needs 6" in note
     assert report["judges"]["random"] == "1-0"
@@ -70,20 +70,30 @@ def test_pictures_without_captions_are_judged_for_a_model_of_prompts(subject, tm
 
 
 def test_later_curves_join_earlier_ones(subject, tmp_path):
+    by_another = {"kernel_distance": {"judge": "image-text", "fingerprint": "aa"}}
     stored = header(subject) | {
         "curves": {"sampler": [{"at": "ddpm"}]},
+        "curve_judges": {"sampler": by_another},
         "seconds": {"likelihood": 9.0},
         "judges": {"reader": "cc"},
         "notes": ["earlier"],
         "newness": {"kept": 1},
     }
-    report = evaluation(subject, tmp_path).add_curves(stored, ["steps"])
+    measure = evaluation(subject, tmp_path)
+    report = measure.add_curves(stored, ["steps"])
     assert report["curves"]["sampler"] == [{"at": "ddpm"}]
     assert len(report["curves"]["steps"]) == 8
     # Four captions cannot be ranked among a hundred: the curve follows coverage instead.
     assert all("value" in point["follows"] for point in report["curves"]["steps"])
     assert report["seconds"]["likelihood"] == 9
-    assert report["judges"]["reader"] == "cc"
+    # What measured the later curve is said of it alone.
+    assert report["judges"] == {"reader": "cc"}
+    assert report["curve_judges"]["sampler"] == by_another
+    (extractor, *_) = measure._extractors()
+    assert report["curve_judges"]["steps"] == {
+        "kernel_distance": {"judge": extractor.name, "fingerprint": extractor.fingerprint},
+        "follows": {"figure": "coverage", "judge": "random", "fingerprint": "1-0"},
+    }
     assert report["notes"][:2] == ["earlier", "first"]
     assert report["newness"] == {"kept": 1}
 
@@ -103,6 +113,27 @@ def test_a_report_is_current_for_these_weights_pictures_and_sampling_alone(subje
     assert not is_of(report, with_splits(subject, 4))
     assert not is_of(report | {"imagespace": "0.0.9"}, subject)
     assert is_of(report | {"date": "2000-01-01"}, subject)
+
+
+@pytest.mark.parametrize("label", ["radical", "style"])
+def test_a_report_is_not_of_labels_that_were_corrected_since(subject, label):
+    def labelled(names):
+        rows = [
+            {**row, label: name} for row, name in zip(subject.pictures.metadata, names, strict=True)
+        ]
+        return replace(subject, pictures=replace(subject.pictures, metadata=rows))
+
+    names = ["old", "new"] * 40
+    report = header(labelled(names))
+    assert is_of(report, labelled(names))
+    assert not is_of(report, labelled(["new", *names[1:]]))
+    # What is no label is judged by nobody.
+    rows = [
+        {**row, "comment": str(number)}
+        for number, row in enumerate(labelled(names).pictures.metadata)
+    ]
+    again = labelled(names)
+    assert is_of(report, replace(again, pictures=replace(again.pictures, metadata=rows)))
 
 
 def test_a_truncated_sample_file_is_drawn_again(subject, tmp_path):

@@ -32,7 +32,8 @@ def test_a_share_of_none_is_as_sure_as_its_interval():
 
 
 def report_of(curves, **sampling):
-    return {"sampling": sampling, "curves": curves, "curves_follow": "radical"}
+    judges = {name: {"follows": {"figure": "radical"}} for name in curves}
+    return {"sampling": sampling, "curves": curves, "curve_judges": judges}
 
 
 def points(distances, follows, error=0.001):

@@ -16,7 +16,8 @@ import imagespace
 from imagespace.checkpoints import save_autoencoder, save_model, tensors_sha256, with_autoencoder
 from imagespace.diffusion.exact import ExactPictures
 from imagespace.errors import UserError
-from imagespace.evaluation.subject import pictures_of
+from imagespace.evaluation.newness import loss_space, losses
+from imagespace.evaluation.subject import Subject, pictures_of
 from imagespace.networks.autoencoder import Autoencoder, AutoencoderConfig, ResidualBlock
 from imagespace.networks.build import build_network
 from imagespace.pictures.folder import read_folder
@@ -240,6 +241,18 @@ def test_guiding_away_from_another_space_is_refused(latent_model):
 def test_evaluation_reads_real_pictures_at_the_size_of_the_drawn(latent_model, shapes_folder):
     real = pictures_of(latent_model, shapes_folder)
     assert real.pixels.shape[1:] == latent_model.generate("a disc").pixels.shape[1:]
+
+
+def test_losses_of_latents_are_no_losses_of_pixels(latent_model, tiny_model, pictures):
+    """Whitened latents vary otherwise than pixels: a report says of which its errors are."""
+    assert loss_space(tiny_model) == "pixels"
+    sha256 = latent_model.config.autoencoder_sha256
+    assert loss_space(latent_model) == f"latents of autoencoder {sha256[:12]}"
+
+    def largest(model):
+        return losses(Subject(model, pictures, 8, 0))["unseen"]["t=0.9"]["value"]
+
+    assert largest(latent_model) != pytest.approx(largest(tiny_model), rel=0.2)
 
 
 # ---------------------------------------------------------------- training

@@ -66,7 +66,8 @@ def test_what_curves_follow_is_their_label(tmp_path: Path) -> None:
     report = small_report()
     report["curves"]["steps"][0]["follows"] = leaf(0.6, 0.02)
     for said, label in ((None, "follows the prompt"), ("retrieval R@5", "retrieval R@5")):
-        report["curves_follow"] = said
+        by = {"follows": {"figure": said, "judge": "image-text", "fingerprint": "aa"}}
+        report["curve_judges"] = {"steps": by, "sampler": by}
         page = Page(write_report(tmp_path, report, {}))
         # By steps and by sampler.
         assert page.html.count(f"<figcaption>{label}</figcaption>") == 2
@@ -111,6 +112,25 @@ def test_a_curve_says_its_knee_and_its_minutes(tmp_path: Path) -> None:
     assert "minutes by" not in compared.text
 
 
+@pytest.mark.parametrize(
+    ("space", "said"),
+    [
+        ("pixels", "the squared error of the clean picture, whose pixels are in [-1, 1]"),
+        ("latents of autoencoder 0123", "clean picture's whitened latents of autoencoder 0123"),
+        (None, "the squared error of the clean sample"),
+        (HOSTILE, f"whitened {HOSTILE}"),
+    ],
+)
+def test_losses_have_their_unit(tmp_path: Path, space: str | None, said: str) -> None:
+    report = small_report()
+    report["newness"]["loss_space"] = space
+    page = Page(write_report(tmp_path, report, {}))
+    check_self_contained(page)
+    assert said in page.text
+    del report["newness"]["loss"]
+    assert "Loss:" not in Page(write_report(tmp_path, report, {})).text
+
+
 def test_words_of_users_stay_words(tmp_path: Path) -> None:
     report = small_report()
     report["model"] = {"name": HOSTILE, "source": HOSTILE, "sha256": HOSTILE}
@@ -131,7 +151,8 @@ def test_words_of_users_stay_words(tmp_path: Path) -> None:
     assert f"Evaluation of {HOSTILE}" in page.text
     assert len(page.all("img")) == 1
     other = copy.deepcopy(report) | {"model": {"source": HOSTILE + "2"}, "seed": HOSTILE}
-    other["command"] = report["curves_follow"] = HOSTILE
+    other["command"] = HOSTILE
+    report["curve_judges"] = {"steps": {HOSTILE: {"figure": HOSTILE, "judge": HOSTILE}}}
     page = Page(write_comparison(tmp_path, [report, other], [images, {}]))
     check_self_contained(page)
     assert len(page.all("img")) == 1

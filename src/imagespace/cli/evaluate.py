@@ -61,15 +61,21 @@ def evaluate(
     if len(models) > 1:
         check_out_folder(out or Path("comparison"))
     subjects = [_subject(model, data, num, seed) for model in models]
+    if len(models) > 1:
+        _check_comparable(subjects)
     for folder in folders:
         _check_folder(folder, overwrite)
+    earlier = [
+        None if overwrite else _measured_before(subject, folder)
+        for subject, folder in zip(subjects, folders, strict=True)
+    ]
 
     def command(curves: list[str]) -> str:
         return _command(models, data, num, seed, curves, out)
 
     reports, images = [], []
-    for subject, folder in zip(subjects, folders, strict=True):
-        report, sheets = _evaluate(subject, folder, data, asked, overwrite, command)
+    for subject, folder, before in zip(subjects, folders, earlier, strict=True):
+        report, sheets = _evaluate(subject, folder, before, data, asked, overwrite, command)
         reports.append(report)
         images.append(sheets)
     if len(models) > 1:
@@ -123,6 +129,17 @@ def _names(places: list[Path]) -> list[str]:
     return [f"{name}-{number}" for number, name in enumerate(names, 1)]
 
 
+def _check_comparable(subjects: "list[Subject]") -> None:
+    """Before the work: says what will not be compared. UserError: nothing could be."""
+    from imagespace.evaluation.comparability import check_comparable, pixels_note
+    from imagespace.evaluation.report_header import header
+
+    headers = [header(subject) for subject in subjects]
+    check_comparable(headers)
+    if note := pixels_note(headers):
+        print(f"note: {note}")
+
+
 def _check_folder(folder: Path, overwrite: bool) -> None:
     """Makes it. UserError: it cannot be made, or another's page is where the report would be."""
     check_out_folder(folder)
@@ -150,6 +167,7 @@ def _subject(model: str, data: Path | None, num: int, seed: int) -> "Subject":
 def _evaluate(
     subject: "Subject",
     folder: Path,
+    before: dict[str, Any] | None,
     data: Path | None,
     asked: list[str],
     overwrite: bool,
@@ -157,24 +175,28 @@ def _evaluate(
 ) -> tuple[dict[str, Any], "dict[str, Image.Image]"]:
     """The report of one model: measured now, or read as far as it is there already."""
     from imagespace.evaluation.evaluate import Evaluation
+    from imagespace.evaluation.judges import is_complete, judges_at_hand
     from imagespace.evaluation.page import IMAGE_CAPTIONS
     from imagespace.evaluation.provenance import provenance_notes
     from imagespace.evaluation.report import write_report
     from imagespace.evaluation.report_file import REPORT_FILE, section
 
     sheets = folder / "sheets"
-    before = None if overwrite else _measured_before(subject, folder)
-    missing = [name for name in asked if name not in section(before or {}, "curves")]
     images = _read_sheets(sheets) if before is not None else {}
-    if before is not None and not missing:
-        print(f"{folder / REPORT_FILE}: measured before")
-        return before, images
+    if before is not None:
+        at_hand = judges_at_hand(subject, _space_at_hand(subject, before))
+        if is_complete(before, at_hand, asked):
+            print(f"{folder / REPORT_FILE}: measured before")
+            _print_notes(before)
+            return before, images
     pictures = subject.pictures
     space, notes = _space(subject)
     notes += pictures.notes + provenance_notes(subject.model, data, pictures)
     with progress_bar("drawing") as progress:
-        evaluation = Evaluation(subject, space, folder, print, progress, notes=notes)
-        report = evaluation.add_curves(before, missing) if before else evaluation.run(asked)
+        evaluation = Evaluation(
+            subject, space, folder, print, progress, notes=notes, anew=overwrite
+        )
+        report = evaluation.complete(before, asked) if before else evaluation.run(asked)
     report["command"] = command(list(section(report, "curves")))
     images |= evaluation.images
     sheets.mkdir(exist_ok=True)
@@ -182,10 +204,17 @@ def _evaluate(
         (sheets / f"{title}.png").unlink(missing_ok=True)
     for title, image in images.items():
         image.save(sheets / f"{title}.png")
-    for note in report["notes"]:
-        print(f"note: {note}")
+    _print_notes(report)
     print(write_report(folder, report, images))
+    evaluation.remove_other_samples()
     return report, images
+
+
+def _print_notes(report: dict[str, Any]) -> None:
+    from imagespace.evaluation.report_file import notes_of
+
+    for note in notes_of(report):
+        print(f"note: {note}")
 
 
 def _measured_before(subject: "Subject", folder: Path) -> dict[str, Any] | None:
@@ -200,7 +229,7 @@ def _measured_before(subject: "Subject", folder: Path) -> dict[str, Any] | None:
     if not is_of(report, subject):
         raise UserError(
             str(file),
-            "is the report of other weights, pictures, sampling, seed, number or version",
+            "is the report of other weights, pictures, labels, sampling, seed, number or version",
             "Choose another --out, or add --overwrite",
         )
     return report
@@ -214,6 +243,22 @@ def _read_sheets(folder: Path) -> "dict[str, Image.Image]":
         with Image.open(path) as image:
             found[path.stem] = image.copy()
     return found
+
+
+def _space_at_hand(subject: "Subject", report: dict[str, Any]) -> "ImageTextSpace | None":
+    """The image-text space of the pictures; learnt only where a report was measured without any."""
+    from imagespace.evaluation.image_text_space import ImageTextSpace
+    from imagespace.evaluation.report_file import section
+    from imagespace.evaluation.space_training import kept_space
+    from imagespace.text.vectors import load_text_encoder
+
+    try:
+        kept = kept_space(subject.pictures.key, load_text_encoder())
+    except UserError:
+        return None  # it is damaged, as a note of the report says
+    if kept is None and ImageTextSpace.name not in section(report, "judges"):
+        return _space(subject)[0]
+    return kept
 
 
 def _space(subject: "Subject") -> "tuple[ImageTextSpace | None, list[str]]":

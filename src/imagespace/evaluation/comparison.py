@@ -9,21 +9,34 @@ is too small rather than too large, and what exceeds the noise does so all the m
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
-from imagespace.errors import UserError
-from imagespace.evaluation.metrics import REFERENCES, Measured, figure, label_of, leaves, metric_of
-from imagespace.evaluation.report_file import model_name, section
+from imagespace.evaluation.comparability import (
+    Reports,
+    check_comparable,
+    curve_differs,
+    left_out_of,
+    model_labels,
+)
+from imagespace.evaluation.metrics import (
+    REFERENCES,
+    Curve,
+    Measured,
+    PathInReport,
+    curves_of,
+    figure,
+    label_of,
+    leaves,
+    metric_of,
+)
+from imagespace.evaluation.report_file import section
 
 FALSE_ALARMS = 0.05  # the chance that any difference is reported where there is none
 FACTS = ("num_samples", "num_real", "seed", "date", "imagespace", "torch", "arithmetic")
-Reports = Sequence[Mapping[str, Any]]
-PathInReport = tuple[str, ...]
 Figures = dict[PathInReport, list[Measured | None]]
 
 
@@ -77,6 +90,8 @@ class Comparison:
         return "; ".join(said) or ("within the noise" if self.of(path) else "not compared")
 
     def summary(self) -> str:
+        if not self.differences:
+            return "Nothing that was measured of them can be compared"
         exceeding = sum(difference.exceeds_noise for difference in self.differences)
         return (
             f"{exceeding} of {len(self.differences)} differences exceed the noise: "
@@ -90,26 +105,29 @@ def compare(reports: Reports) -> Comparison:
 
     Points of curves are left out: they are the same models at other settings. So is what was
     measured by a judge (a feature network, the radical judge, the reader) that is another one in
-    some report: figures of two judges are no difference of models.
+    some report: figures of two judges are no difference of models. Nor are those of the same
+    pictures at two sizes, in grey and in colour, or losses in two spaces.
 
-    UserError: fewer than two reports, or reports on different pictures or numbers of real pictures.
+    UserError: as `check_comparable`.
     """
-    _check_comparable(reports)
+    check_comparable(reports)
     models = model_labels(reports)
     found = [leaves(report) for report in reports]
-    other_judges = judges_that_differ(reports)
+    left_out, notes = left_out_of(reports)
     figures: Figures = {}
     for path in dict.fromkeys(path for of_one in found for path in of_one):
         row = [of_one.get(path) for of_one in found]
-        if sum(leaf is not None for leaf in row) > 1 and judge_of(path) not in other_judges:
+        if sum(leaf is not None for leaf in row) > 1 and not left_out(path):
             figures[path] = row
     others = {path: row for path, row in figures.items() if set(path) & set(REFERENCES)}
     own = {path: row for path, row in figures.items() if path not in others}
     differences, threshold = _differences(models, own)
     references, _ = _differences(models, others)
-    notes = [
-        f"{judge} is not the same in all reports: what it judges is left out"
-        for judge in other_judges
+    notes += [
+        f"{metric.label} by {label_of(name)} is not compared: its judges, or the sizes of the "
+        "pictures that they saw, differ"
+        for name, entry, metric, _ in _curves_of_all(reports)
+        if curve_differs(reports, name, entry)
     ]
     notes += _notes(reports, models)
     notes += [
@@ -119,15 +137,6 @@ def compare(reports: Reports) -> Comparison:
         if d.exceeds_noise
     ]
     return Comparison(models, figures, differences, references, threshold, notes)
-
-
-def model_labels(reports: Reports) -> list[str]:
-    """A short name for each model, each different: the end of its source where that will do."""
-    sources = [str(section(r, "model").get("source") or model_name(r)) for r in reports]
-    for names in ([Path(source).name for source in sources], sources):
-        if len(set(names)) == len(names) and not set(names) & {"", *REFERENCES}:
-            return names
-    return [f"{source} [{number}]" for number, source in enumerate(sources, 1)]
 
 
 def z_score(first: Measured, second: Measured) -> float | None:
@@ -171,46 +180,10 @@ def _differences(models: Sequence[str], figures: Figures) -> tuple[list[Differen
     return [Difference(*one, abs(one[-1]) > threshold) for one in scored], threshold
 
 
-def _check_comparable(reports: Reports) -> None:
-    if len(reports) < 2:
-        raise UserError(f"{len(reports)} report", "a comparison needs two", "Name another model")
-    of_reports = {
-        "pictures: data key": [section(report, "data").get("key") for report in reports],
-        "numbers of real pictures:": [report.get("num_real") for report in reports],
-    }
-    for what, values in of_reports.items():
-        for number, value in enumerate(values):
-            if value != values[0]:
-                one, other = model_labels([reports[0], reports[number]])
-                raise UserError(
-                    f"report 1 ({one}) and report {number + 1} ({other})",
-                    f"were measured on different {what} {values[0]} and {value}",
-                    "Evaluate them on the same --data with the same --num",
-                )
-
-
-def judge_of(path: PathInReport) -> str:
-    """The name in a report's `judges` of what measured the number at a path; "" for none."""
-    part, name = path[0], path[1] if len(path) > 1 else ""
-    if part == "quality":
-        return name
-    if part == "legibility":
-        return "reader"
-    if part == "prompt_following":
-        return "radical" if name in ("radical", "nouns") else "image-text"
-    return path[2] if name in ("copies", "nearest_ratio") and len(path) > 2 else ""
-
-
-def judges_that_differ(reports: Reports) -> list[str]:
-    """The judges whose fingerprints are not the same in all reports that measured with them."""
-    judges = [section(report, "judges") for report in reports]
-    used = [{judge_of(path) for path in leaves(report)} for report in reports]
-    found = []
-    for name in dict.fromkeys(name for own in judges for name in own):
-        prints = [own.get(name) for own, names in zip(judges, used, strict=True) if name in names]
-        if any(one != prints[0] for one in prints):
-            found.append(name)
-    return found
+def _curves_of_all(reports: Reports) -> list[Curve]:
+    """Each figure along each curve of any report, once."""
+    found = {(own.name, own.entry): own for report in reports for own in curves_of(report)}
+    return list(found.values())
 
 
 def set_up(reports: Reports) -> dict[str, list[Any]]:
@@ -219,6 +192,7 @@ def set_up(reports: Reports) -> dict[str, list[Any]]:
         {name: section(report, "model").get(name) for name in ("source", "sha256")}
         | section(report, "sampling")
         | {name: report.get(name) for name in FACTS}
+        | {"loss_space": section(report, "newness").get("loss_space")}
         for report in reports
     ]
     return {name: [one.get(name) for one in facts] for of_one in facts for name in of_one}
@@ -228,7 +202,8 @@ def _notes(reports: Reports, models: list[str]) -> list[str]:
     """How the reports differ in what was done, and what is not in all of them."""
     notes, facts = [], set_up(reports)
     for name, values in facts.items():
-        if name not in ("source", "sha256", "date") and any(value != values[0] for value in values):
+        told = name in ("source", "sha256", "date", "loss_space")
+        if not told and any(value != values[0] for value in values):
             each = [f"{model} {value}" for model, value in zip(models, values, strict=True)]
             notes.append(f"{label_of(name)} differs: {', '.join(each)}")
     weights = zip(models, facts["sha256"], strict=True)

@@ -8,14 +8,8 @@ from PIL import Image
 
 from imagespace.evaluation import page
 from imagespace.evaluation.charts import curve_charts, row_chart
-from imagespace.evaluation.comparison import (
-    Comparison,
-    Difference,
-    Reports,
-    compare,
-    judges_that_differ,
-    set_up,
-)
+from imagespace.evaluation.comparability import Reports, curve_differs
+from imagespace.evaluation.comparison import Comparison, Difference, compare, set_up
 from imagespace.evaluation.metrics import Metric, Point, curves_of, label_of, metric_of
 from imagespace.evaluation.report_file import write_text
 from imagespace.page import bullets, document, grid, picture, table
@@ -40,8 +34,7 @@ def write_comparison(folder: Path, reports: Reports, images: Sequence[Images]) -
         "95&#160;%.</p>",
         bullets(comparison.notes),
         _charts(comparison),
-        "<h2>Figures</h2>",
-        _table(comparison, comparison.differences),
+        _figures(comparison),
         _pictures(models, images),
         _curves(reports, models),
     ]
@@ -56,6 +49,11 @@ def write_comparison(folder: Path, reports: Reports, images: Sequence[Images]) -
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / PAGE_FILE, document(title, parts))
     return folder / PAGE_FILE
+
+
+def _figures(comparison: Comparison) -> str:
+    shown = _table(comparison, comparison.differences)
+    return f"<h2>Figures</h2>{shown}" if shown else ""
 
 
 def _charts(comparison: Comparison) -> str:
@@ -109,12 +107,11 @@ def _pictures(models: Sequence[str], images: Sequence[Images]) -> str:
 
 
 def _curves(reports: Reports, models: Sequence[str]) -> str:
-    if judges_that_differ(reports):
-        return ""
     found: dict[tuple[str, Metric], dict[str, list[Point]]] = {}
     for report, model in zip(reports, models, strict=True):
-        for name, metric, points in curves_of(report):
-            found.setdefault((name, metric), {})[model] = points
+        for name, entry, metric, points in curves_of(report):
+            if not curve_differs(reports, name, entry):
+                found.setdefault((name, metric), {})[model] = points
     charts = [
         curve_charts(f"{metric.label} by {label_of(name)}", curves, metric, label_of(name))
         for (name, metric), curves in found.items()

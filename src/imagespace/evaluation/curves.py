@@ -36,6 +36,8 @@ INTERVALS = ((0.0, 1.0), (0.1, 0.95), (0.2, 0.9), (0.3, 0.9), (0.3, 0.8), (0.4, 
 SAMPLERS = ("ddpm", "ddim", "euler", "heun", "dpmpp_2m", "dpmpp_2m_sde")
 CURVES = ("steps", "guidance", "interval", "sampler", "training")
 NUM_IN_CURVE = 400
+# The judge of each figure that a curve may call following the prompt.
+FOLLOWED_BY = {"radical": "radical", "retrieval R@5": "image-text", "coverage": "random"}
 NUM_REPLAYED = 8
 
 Follows = Callable[[NDArray[np.uint8]], dict[str, Any]]

@@ -10,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def kept(path: Path, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-    """The array in a .npy file; computed and written there if it is absent or cannot be read.
+def kept(path: Path, compute: Callable[[], NDArray[Any]], anew: bool = False) -> NDArray[Any]:
+    """The array in a .npy file; computed and written if it is absent, cannot be read, or `anew`.
 
     An interruption leaves the old file, the new one or none, never a part; where the file cannot be
     written, the array is returned all the same.
     """
-    try:
-        stored: NDArray[Any] = np.load(path)
-    except (OSError, ValueError, EOFError):
+    stored = None if anew else _read(path)
+    if stored is None:
         stored = compute()
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         # What cannot be kept is still of use now.
@@ -30,4 +29,12 @@ def kept(path: Path, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
                 partial.replace(path)
             finally:
                 partial.unlink(missing_ok=True)
+    return stored
+
+
+def _read(path: Path) -> NDArray[Any] | None:
+    try:
+        stored: NDArray[Any] = np.load(path)
+    except (OSError, ValueError, EOFError):
+        return None
     return stored

@@ -41,7 +41,7 @@ class Knee:
 def knees(report: Mapping[str, Any]) -> dict[str, Knee]:
     """The knee of each curve of a report that has one: of steps and of guidance."""
     curves: dict[str, dict[str, tuple[set[float], set[float]]]] = {}
-    for name, metric, points in curves_of(report):
+    for name, _, metric, points in curves_of(report):
         places = {at for at, _ in points if not isinstance(at, str)}
         if name in OWN and places and metric.better is not None and metric != COST:
             good = as_good(points, metric.better == "lower")

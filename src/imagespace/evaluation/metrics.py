@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from imagespace.evaluation.report_file import section
 
@@ -51,6 +51,7 @@ class Measured:
         return (self.interval[1] - self.interval[0]) / (2 * NORMAL_95)
 
 
+PathInReport = tuple[str, ...]
 Point = tuple[float | str, Measured]  # of a curve: the number or the name measured at, and a leaf
 
 
@@ -131,12 +132,20 @@ def by_figure(report: Mapping[str, Any], *names: str) -> dict[str, dict[str, Mea
     return found
 
 
-def curves_of(report: Mapping[str, Any]) -> Iterator[tuple[str, Metric, list[Point]]]:
-    """(curve, metric, points) of each figure along each curve of a report; minutes are none.
+class Curve(NamedTuple):
+    """A figure along a curve `name`: by `entry` it stands in the points of the report."""
 
-    `follows` has the label of the figure that it is, which the report names in `curves_follow`.
+    name: str
+    entry: str
+    metric: Metric
+    points: list[Point]
+
+
+def curves_of(report: Mapping[str, Any]) -> Iterator[Curve]:
+    """Each figure along each curve of a report; minutes are none.
+
+    Its label says what it is and in whose features, as far as the report does in `curve_judges`.
     """
-    follows = report.get("curves_follow")
     for name, curve in section(report, "curves").items():
         figures: dict[str, list[Point]] = {}
         for entry in curve if isinstance(curve, list) else []:
@@ -148,10 +157,12 @@ def curves_of(report: Mapping[str, Any]) -> Iterator[tuple[str, Metric, list[Poi
                 if of not in ("at", "minutes") and leaf is not None:
                     figures.setdefault(of, []).append((at, leaf))
         for of, points in figures.items():
-            metric = metric_of(of)
-            if of == "follows" and isinstance(follows, str):
-                metric = replace(metric, label=follows)
-            yield name, metric, points
+            metric, by = metric_of(of), section(report, "curve_judges", name, of)
+            if of == "follows" and isinstance(named := by.get("figure"), str):
+                metric = replace(metric, label=named)
+            elif of == "kernel_distance" and isinstance(judge := by.get("judge"), str):
+                metric = replace(metric, label=f"{metric.label} in {judge} features")
+            yield Curve(name, of, metric, points)
 
 
 def minutes_of(report: Mapping[str, Any]) -> dict[float, float]:

@@ -21,7 +21,7 @@ from imagespace.evaluation.measured import mean, median, share
 from imagespace.evaluation.subject import Subject
 from imagespace.networks.transformer import TransformerConfig
 from imagespace.pictures.contact_sheet import contact_sheet
-from imagespace.pipeline import from_pixels
+from imagespace.pipeline import Model, from_pixels
 from imagespace.pipeline.band_loss import ValidationSet
 from imagespace.pipeline.drawn import pixels_to_image
 from imagespace.precision import arithmetic
@@ -73,8 +73,21 @@ def nearest_sheet(subject: Subject, samples: NDArray[np.uint8], report: CopyRepo
     return contact_sheet(shown, captions, 4)
 
 
+def loss_space(model: Model) -> str:
+    """Of what the errors of `losses` are: "pixels" in [-1, 1], or latents, named by their SHA-256.
+
+    Latents are whitened, so that they vary by 1 whatever the pictures do: errors of theirs are no
+    errors of pixels, nor of another autoencoder's latents.
+    """
+    sha256 = model.config.autoencoder_sha256
+    return "pixels" if model.autoencoder is None else f"latents of autoencoder {sha256[:12]}"
+
+
 def losses(subject: Subject) -> dict[str, Any]:
-    """Squared error of x0_hat in each noise band, on training and on unseen pictures."""
+    """Squared error of x0_hat in each noise band, on training and on unseen pictures.
+
+    Its unit is that of the model's samples: `loss_space`.
+    """
     return {
         group: {
             band: mean(errors.numpy())

@@ -191,7 +191,7 @@ def _table(part: Report) -> str:
 
 
 def _loss(newness: Report) -> str:
-    """Training and unseen loss at each noise level: a chart, and the numbers."""
+    """Training and unseen loss at each noise level: its unit, a chart, and the numbers."""
     levels = by_figure(newness, "loss")
     series: dict[str, list[tuple[float, Measured]]] = {}
     for level, row in levels.items():
@@ -200,7 +200,17 @@ def _loss(newness: Report) -> str:
                 series.setdefault(label_of(name), []).append((float(at[1]), leaf))
     chart = line_chart("loss at each noise level", series, metric_of("loss"), "noise level t")
     numbers = [(Metric(level or "loss"), _with_gap(row)) for level, row in levels.items()]
-    return grid([chart, page.leaf_table(numbers)])
+    drawn = grid([chart, page.leaf_table(numbers)])
+    return f'<p class="soft">{_loss_unit(newness)}</p>{drawn}' if drawn else ""
+
+
+def _loss_unit(newness: Report) -> str:
+    space = newness.get("loss_space")
+    if space == "pixels":
+        return "Loss: the squared error of the clean picture, whose pixels are in [-1, 1]."
+    if isinstance(space, str):
+        return f"Loss: the squared error of the clean picture's whitened {escape(space)}."
+    return "Loss: the squared error of the clean sample."
 
 
 def _with_gap(row: Rows) -> Rows:
@@ -219,7 +229,7 @@ def _curves(report: Report) -> str:
         used["interval"] = "{:g} to {:g}".format(*interval)
     minutes = {at: f"{taken:.3g} min" for at, taken in metrics.minutes_of(report).items()}
     charts: dict[str, list[str]] = {}
-    for name, metric, points in metrics.curves_of(report):
+    for name, _, metric, points in metrics.curves_of(report):
         below = minutes if name == "training" else {}
         label = f"{label_of(name)}, and its minutes" if below else label_of(name)
         curve = {metric.label: points}

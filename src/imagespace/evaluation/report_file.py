@@ -50,7 +50,7 @@ def read_report(path: Path) -> dict[str, Any]:
     form = report.get("format") if isinstance(report, dict) else None
     if form != REPORT_FORMAT:
         raise UserError(str(file), f"is no report of the format {REPORT_FORMAT}", remedy)
-    for name in ("model", "data", "sampling", "judges", *MEASURED_SECTIONS):
+    for name in ("model", "data", "sampling", "judges", "curve_judges", *MEASURED_SECTIONS):
         if not isinstance(report.get(name, {}), dict):
             raise UserError(str(file), f"is damaged: its {name} is no object", remedy)
     return dict(report)

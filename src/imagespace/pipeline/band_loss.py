@@ -26,7 +26,7 @@ class ValidationSet:
     def errors(
         self, network: Network, config: ModelConfig, seed: int, dtype: torch.dtype
     ) -> dict[str, Tensor]:
-        """Squared errors of x0_hat (pixels in [-1, 1]), each picture's in the band it is given."""
+        """Squared errors of x0_hat, in the units of `x_0`, each picture's in its own band."""
         schedule = config.objective.build_schedule()
         in_pixels = config.objective.model_copy(update={"loss_weight": "x0"})
         share = torch.tensor(NOISE_BANDS).repeat(len(self.x_0) // len(NOISE_BANDS) + 1)
