@@ -39,7 +39,6 @@ from imagespace.networks.build import build_network
 from imagespace.pictures.folder import PictureSet, read_folder
 from imagespace.pipeline import Model, load_autoencoder_by_name
 from imagespace.pipeline.band_loss import ValidationSet
-from imagespace.precision import has_compiler
 from imagespace.recipes import network_sized, recipe
 from imagespace.recipes.latent import in_latents
 from imagespace.recipes.named import sketched
@@ -308,7 +307,7 @@ def main() -> None:
                 "minutes": round(minutes, 2),
                 "parameters": sum(p.numel() for p in state.network.parameters()),
                 "threads": torch.get_num_threads(),
-                "compiled": has_compiler(),
+                "compiled": state.compiled,
                 "torch": torch.__version__,
                 "date": time.strftime("%Y-%m-%d"),
                 "judged": judge(config, weights["0.05"], data, state.dtype),

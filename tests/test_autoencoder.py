@@ -259,6 +259,6 @@ def test_a_run_is_not_continued_as_another(run_config, pictures, tiny_run, tmp_p
     other = run_config.model_copy(update={"autoencoder": shape})
     with pytest.raises(UserError, match="other settings"):
         finish(other, pictures, run)
-    with pytest.raises(UserError, match="other settings"):
+    with pytest.raises(UserError, match="another kind of run"):
         next(train(tiny_run, AutoencoderData(run_config, pictures), run))
     assert (run / "autoencoder.safetensors").read_bytes() == before

@@ -1,5 +1,8 @@
 """Files are written whole and read with suspicion."""
 
+import math
+import os
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,11 +14,14 @@ from script import script
 from imagespace.atlas.weights import is_shipped, weights_file
 from imagespace.checkpoints import (
     ModelConfig,
+    SamplingConfig,
     load_checkpoint,
     load_model_file,
     save_checkpoint,
     save_model,
 )
+from imagespace.diffusion.schedule import RectifiedFlow
+from imagespace.diffusion.spacing import step_times
 from imagespace.eight_bits import in_eight_bits
 from imagespace.errors import UserError
 
@@ -136,6 +142,58 @@ def test_a_full_disk_is_one_line_and_leaves_no_part(tmp_path, monkeypatch):
         save_model(tmp_path / "m.safetensors", {"b": torch.zeros(2)}, ModelConfig())
     assert [path.name for path in tmp_path.iterdir()] == ["m.safetensors"]
     assert (tmp_path / "m.safetensors").read_bytes() == before
+
+
+def test_files_are_written_where_only_writable_ones_are_flushed(tmp_path, monkeypatch):
+    """As on Windows, which opens no folder, and flushes no file that may only be read."""
+    opened, flushed = {}, []
+    open_, fsync = os.open, os.fsync
+
+    def windows_open(path, flags):
+        if Path(path).is_dir():
+            raise PermissionError(13, "Permission denied", str(path))
+        descriptor = open_(path, flags)
+        opened[descriptor] = (Path(path).name, flags)
+        return descriptor
+
+    def windows_fsync(descriptor):
+        name, flags = opened[descriptor]
+        if not flags & (os.O_WRONLY | os.O_RDWR):
+            raise OSError(9, "Bad file descriptor")
+        fsync(descriptor)
+        flushed.append(name)
+
+    monkeypatch.setattr(os, "open", windows_open)
+    monkeypatch.setattr(os, "fsync", windows_fsync)
+    save_model(tmp_path / "m.safetensors", TENSORS, ModelConfig())
+    save_checkpoint(tmp_path / "step-00000005", {"network": TENSORS}, {"step": 5})
+    assert len(flushed) == 3  # the model, the network and its manifest
+    assert load_checkpoint(tmp_path / "step-00000005")[1] == {"step": 5}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"guidance_interval": (0.9, 0.1)}, "guidance_interval (0.9, 0.1): an interval begins"),
+        ({"guidance_interval": (0.5, 0.5)}, "guidance_interval (0.5, 0.5): an interval begins"),
+        ({"guidance_interval": (0.1, 1.5)}, "guidance_interval.1 (0.1, 1.5): input should be"),
+        ({"guidance_interval": (math.nan, 1.0)}, "guidance_interval.0 (nan, 1.0): input should"),
+        ({"time_shift": math.inf}, "time_shift inf: input should be less than or equal to 100"),
+        ({"time_shift": math.nan}, "time_shift nan: input should be"),
+        ({"time_shift": 1e-20}, "time_shift 1e-20: input should be greater than or equal to 0.01"),
+    ],
+)
+def test_sampling_that_would_be_silently_spoilt_is_refused(tiny_model, changes, told):
+    with pytest.raises(UserError) as refused:
+        tiny_model.generate("a square", **changes)
+    assert str(refused.value).startswith(told)
+
+
+def test_steps_are_apart_at_the_bounds_of_the_shift():
+    for shift in (0.01, 100.0):
+        assert SamplingConfig(time_shift=shift).time_shift == shift
+        times = step_times(1000, RectifiedFlow(), "quadratic", shift)
+        assert all(later < earlier for earlier, later in pairwise(times))
 
 
 def test_a_run_folder_by_its_whole_path_is_no_shipped_model(tmp_path):

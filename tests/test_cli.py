@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,9 @@ from pathlib import Path
 import pytest
 from command import ENVIRONMENT, run
 from PIL import Image
+
+from imagespace.cli import main
+from imagespace.training.point_data import PointData
 
 
 def test_same_command_same_bytes_and_repeat_from_png(tmp_path):
@@ -246,6 +250,68 @@ def test_train_is_interrupted_and_continued_by_signal(tmp_path):
     steps = [json.loads(line)["step"] for line in metrics.read_text().splitlines()]
     run = json.loads((tmp_path / "run" / "config.json").read_text())
     assert steps == list(range(512 // run["config"]["training"]["batch_size"] + 1))
+
+
+@pytest.fixture
+def own_handlers():
+    """Puts the test runner's own handlers back."""
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for each, handler in before.items():
+        signal.signal(each, handler)
+
+
+@pytest.fixture
+def few_points(tmp_path):
+    """A list whose model is judged in no time."""
+    path = tmp_path / "points.csv"
+    path.write_text("".join(f"{number / 40},{number % 7}\n" for number in range(40)))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("number", "during"), [(signal.SIGINT, "evaluate"), (signal.SIGTERM, "completed")]
+)
+def test_a_signal_in_the_last_moments_leaves_a_complete_run(
+    number, during, few_points, printed, own_handlers, monkeypatch
+):
+    """While the last evaluation is made, and while the last weights are completed to be saved."""
+    usual = getattr(PointData, during)
+
+    def signalled(self, weights, *others, **named):
+        metrics = Path("run/metrics.jsonl")
+        num_logged = len(metrics.read_text().splitlines()) if metrics.is_file() else 0
+        if num_logged >= 3 and not named.get("in_passing"):
+            signal.raise_signal(number)
+            monkeypatch.setattr(PointData, during, usual)
+        return usual(self, weights, *others, **named)
+
+    monkeypatch.setattr(PointData, during, signalled)
+    said = printed("train", few_points, "--images", 3 * 1024, "--out", "run")
+    assert getattr(PointData, during) is usual  # the signal was raised
+    assert "interrupted" not in said.err
+    assert "next: imagespace generate" in said.out
+    assert json.loads(Path("run/metrics.jsonl").read_text().splitlines()[-1])["step"] == 3
+
+
+def test_a_signal_before_them_interrupts(tmp_path, few_points, own_handlers, monkeypatch, capsys):
+    usual = PointData.batch
+
+    def signalled(self, step):
+        if step == 1:
+            signal.raise_signal(signal.SIGTERM)
+        return usual(self, step)
+
+    monkeypatch.setattr(PointData, "batch", signalled)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        sys, "argv", ["imagespace", "train", str(few_points), "--images", "3072", "--out", "run"]
+    )
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 130
+    assert "the same command continues run" in capsys.readouterr().err
+    assert (tmp_path / "run" / "checkpoints" / "step-00000002").is_dir()
 
 
 @pytest.mark.parametrize("words", [(), ("view",), ("lab",)])

@@ -20,10 +20,11 @@ from imagespace.precision import fastest_dtype, matrix_product_rate
 from imagespace.text.vectors import load_text_encoder
 from imagespace.training import loop
 from imagespace.training.captions import build_caption_table
-from imagespace.training.config import RunConfig, TrainingConfig
+from imagespace.training.config import AutoencoderRun, RunConfig, TrainingConfig
 from imagespace.training.loop import TrainingState, train
 from imagespace.training.order import evenly
 from imagespace.training.picture_data import PictureData
+from imagespace.training.run_folder import RunFolder
 
 
 @pytest.fixture(scope="module")
@@ -184,9 +185,56 @@ def test_non_finite_loss_keeps_the_last_checkpoint(tiny_run, pictures, encoder, 
     before = sorted((tmp_path / "run" / "checkpoints").iterdir())
     poisoned = load_text_encoder()
     poisoned.vectors = poisoned.vectors * math.nan
-    with pytest.raises(UserError, match=r"is not finite.*last good checkpoint kept"):
+    with pytest.raises(UserError, match=r"step 5: is not finite.*weights of step 4 kept"):
         list(train(tiny_run, PictureData(tiny_run, pictures, poisoned), tmp_path / "run"))
     assert sorted((tmp_path / "run" / "checkpoints").iterdir()) == before
+
+
+class PoisonedAt3(PictureData):
+    def batch(self, step):
+        x_0, conditions = super().batch(step)
+        return (x_0 * math.nan if step == 3 else x_0), conditions
+
+
+def test_weights_before_a_non_finite_loss_are_saved(tiny_run, pictures, encoder, tmp_path):
+    """In the first minutes, before any checkpoint is due; a run without the fault goes on."""
+    with pytest.raises(UserError, match=r"step 4: is not finite.*weights of step 3 kept"):
+        list(train(tiny_run, PoisonedAt3(tiny_run, pictures, encoder), tmp_path / "run"))
+    for out in ("run", "whole"):
+        steps = [
+            progress.step
+            for progress in train(
+                tiny_run, PictureData(tiny_run, pictures, encoder), tmp_path / out
+            )
+        ]
+        assert steps == list(range(4 if out == "run" else 0, 11))
+    run, whole = (load_file(tmp_path / out / "model.safetensors") for out in ("run", "whole"))
+    assert all(torch.equal(run[name], whole[name]) for name in whole)
+
+
+@pytest.mark.parametrize(
+    ("stop_at", "told"),
+    [(2, "with the last good checkpoint kept"), (0, "before there was a checkpoint to keep")],
+)
+def test_weights_that_are_not_finite_are_not_saved(
+    stop_at, told, tiny_run, pictures, encoder, tmp_path, monkeypatch
+):
+    run, data = tmp_path / "run", PictureData(tiny_run, pictures, encoder)
+    if stop_at:
+        for progress in (events := train(tiny_run, data, run)):
+            if progress.step == stop_at:
+                events.close()
+                break
+
+    def overflowing(self, *batch):
+        next(self.network.parameters()).data.fill_(math.inf)
+        return math.nan
+
+    monkeypatch.setattr(TrainingState, "update", overflowing)
+    with pytest.raises(UserError, match=told):
+        list(train(tiny_run, data, run))
+    kept = [path.name for path in (run / "checkpoints").iterdir()]
+    assert kept == (["step-00000002"] if stop_at else [])
 
 
 def test_a_run_has_one_trainer(tiny_run, pictures, encoder, tmp_path):
@@ -209,6 +257,61 @@ def test_another_run_is_not_overwritten(tiny_run, pictures, encoder, tmp_path):
     with pytest.raises(UserError, match="not a run folder"):
         next(iter(train(tiny_run, PictureData(tiny_run, pictures, encoder), tmp_path / "holiday")))
     assert [p.name for p in (tmp_path / "holiday").iterdir()] == ["photo.txt"]
+
+
+def test_an_unlike_run_is_not_said_to_be_of_random_weights(tiny_run, tmp_path):
+    """A run from a model, sent to the folder of an autoencoder or of who knows what."""
+    RunFolder(tmp_path / "autoencoder").open(AutoencoderRun(recipe="autoencoder"), "pictures")
+    RunFolder(tmp_path / "damaged").open(tiny_run, "pictures")
+    (tmp_path / "damaged" / "config.json").write_text('{"config": ')
+    RunFolder(tmp_path / "list").open(tiny_run, "pictures")
+    (tmp_path / "list" / "config.json").write_text("[1]")
+    config = tiny_run.model_copy(update={"initial_sha256": "0123456789abcdef"})
+    for name in ("autoencoder", "damaged", "list"):
+        with pytest.raises(UserError, match=r"holds another kind of run, or a config\.json"):
+            RunFolder(tmp_path / name).open(config, "pictures")
+    RunFolder(tmp_path / "plain").open(tiny_run, "pictures")
+    with pytest.raises(UserError, match="was begun from random weights, not 0123456789abcdef"):
+        RunFolder(tmp_path / "plain").open(config, "pictures")
+
+
+def test_what_a_killed_process_wrote_half_is_removed(
+    tiny_run, pictures, encoder, tmp_path, monkeypatch
+):
+    run, data = tmp_path / "run", PictureData(tiny_run, pictures, encoder)
+    events = train(tiny_run, data, run)
+    next(events)
+
+    def killed(*names):
+        raise InterruptedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("imagespace.checkpoints.os.replace", killed)
+        for write in (
+            events.close,
+            lambda: data.save(run / "model.safetensors", {}),
+            lambda: data.save(run / "early.safetensors", {}),
+            lambda: data.save(run / "history" / "images-0000000160.safetensors", {}),
+        ):
+            with pytest.raises(InterruptedError):
+                write()
+    del events
+    assert len(list(run.rglob("*.partial"))) == 4
+    (run / "mine.partial").touch()
+    next(train(tiny_run, data, run))
+    assert [path.name for path in run.rglob("*.partial")] == ["mine.partial"]
+
+
+def test_parts_of_a_running_process_are_left_to_it(tiny_run, pictures, encoder, tmp_path):
+    run, data = tmp_path / "run", PictureData(tiny_run, pictures, encoder)
+    events = train(tiny_run, data, run)
+    next(events)
+    part = run / "checkpoints" / ".step-00000005.partial"
+    part.mkdir()
+    with pytest.raises(UserError, match="another process"):
+        next(train(tiny_run, data, run))
+    assert part.is_dir()
+    events.close()
 
 
 def test_every_picture_is_seen_once_an_epoch(tiny_run, pictures, encoder):
@@ -280,21 +383,6 @@ def test_captions_are_chosen_at_the_stated_rates(pictures, encoder):
     ids = encoder.encode(texts, 6).token_ids
     rates = [(chosen == row).all(dim=1).float().mean().item() for row in ids]
     assert rates == pytest.approx(expected, abs=0.01)
-
-
-def test_short_budgets_are_not_spent_on_compiling(tiny_run, monkeypatch):
-    monkeypatch.setattr(loop, "has_compiler", lambda device: True)
-    monkeypatch.setattr(torch, "compile", lambda network: network.forward)
-    for precision, minutes, compiled in (
-        ("bfloat16", 2.0, False),
-        ("bfloat16", 3.0, True),
-        ("float32", 9.0, False),
-        ("float32", 10.0, True),
-    ):
-        changes = {"budget_images": None, "budget_minutes": minutes, "compile": True}
-        training = tiny_run.training.model_copy(update=changes | {"precision": precision})
-        state = loop.prepare(tiny_run.model_copy(update={"training": training}))
-        assert (state.forward is not state.network) == compiled
 
 
 def test_probe_chooses_the_faster_arithmetic():

@@ -10,10 +10,17 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -32,6 +39,8 @@ AUTOENCODER_FORMAT = "imagespace-autoencoder-1"
 MANIFEST_FILE = "manifest.json"
 _INSIDE = "autoencoder."
 
+NoiseShare = Annotated[float, Field(ge=0, le=1)]
+
 
 class SamplingConfig(BaseModel):
     """How a model is sampled unless the user says otherwise."""
@@ -41,12 +50,20 @@ class SamplingConfig(BaseModel):
     sampler: SamplerName = "dpmpp_2m"
     num_steps: int = Field(16, ge=1, le=1000)
     guidance: float = Field(3.0, ge=0, le=100)
-    guidance_interval: tuple[float, float] = (0.1, 0.95)
+    guidance_interval: tuple[NoiseShare, NoiseShare] = (0.1, 0.95)
     guidance_rescale: float = Field(0.0, ge=0, le=1)
     spacing: SpacingName = "uniform"
-    time_shift: float = Field(1.0, gt=0)
+    # Beyond these bounds steps fall together in floating point.
+    time_shift: float = Field(1.0, ge=0.01, le=100)
     # Of ddim and dpmpp_2m_sde: the share of the noise that each step draws afresh.
     eta: float | None = Field(None, ge=0, le=1)
+
+    @field_validator("guidance_interval")
+    @classmethod
+    def _interval_is_not_empty(cls, interval: tuple[float, float]) -> tuple[float, float]:
+        if interval[0] >= interval[1]:
+            raise ValueError("an interval begins below its end; guidance 1 turns guidance off")
+        return interval
 
     @model_validator(mode="after")
     def _eta_has_a_meaning(self) -> "SamplingConfig":
@@ -289,7 +306,18 @@ def _file_sha256(path: Path) -> str:
 
 
 def _flush_to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+    """Waits until the file, or the entries of the folder, are on the disk.
+
+    Windows flushes only what may be written to, and opens no folder, whose renames its file system
+    keeps a journal of.
+    """
+    if path.is_dir():
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except PermissionError:
+            return
+    else:
+        descriptor = os.open(path, os.O_RDWR)
     try:
         os.fsync(descriptor)
     finally:

@@ -2,10 +2,12 @@
 
 import importlib.util
 import shutil
+import sysconfig
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 
 import torch
 
@@ -61,9 +63,21 @@ def arithmetic(dtype: torch.dtype, device: torch.device = CPU) -> Iterator[None]
 
 
 def has_compiler(device: torch.device = CPU) -> bool:
-    """Whether torch.compile can build what it needs here: C++, or Triton's kernels and their C."""
+    """Whether torch.compile can build what it needs here: C++, or Triton's kernels and their C.
+
+    Both include Python's headers, which Debian and Ubuntu install apart (python3-dev).
+    """
+    if not _has_python_headers():
+        return False
     if device.type == "cuda":
         has_triton = importlib.util.find_spec("triton") is not None
         has_c = any(shutil.which(name) for name in ("gcc", "clang", "cc"))
         return has_triton and has_c and torch.cuda.get_device_capability(device) >= (7, 0)
     return any(shutil.which(name) for name in ("g++", "clang++", "c++"))
+
+
+def _has_python_headers() -> bool:
+    """Whether Python.h is where torch looks for it, which on a Mac may be a framework's folder."""
+    framework = Path(sysconfig.get_path("stdlib")).parent.parent / "Headers"
+    folders = (Path(sysconfig.get_path("include")), framework)
+    return any((folder / "Python.h").is_file() for folder in folders)

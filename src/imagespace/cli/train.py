@@ -324,6 +324,8 @@ def _dry_run(config: "RunConfig | AutoencoderRun", data: "Task", device: "torch.
     training = config.training
     rate = training.batch_size / step_s
     weights = without_discriminator(dict(state.network.named_parameters()))
+    if state.note:
+        print(f"note: {state.note}", file=sys.stderr)
     print(f"parameters      {sum(weight.numel() for weight in weights.values()):,}")
     print(f"arithmetic      {str(state.dtype).removeprefix('torch.')}")
     if (memory_gb := _peak_memory_gb(device)) is not None:
@@ -379,15 +381,21 @@ def _train(
             loss = f"loss {progress.loss:.3f}" if progress.step else begun
             text = f"step {progress.step:,}  {progress.num_images:,} {noun}  {loss}  {eta}"
             bar.update(task, completed=progress.fraction, description=text)
-            if interrupted:
+            if progress.note:
+                bar.console.print(
+                    f"note: {progress.note}", soft_wrap=True, highlight=False, markup=False
+                )
+            # Once the budget is spent, only the model is left to be written.
+            if interrupted and progress.fraction < 1:
                 break
             if progress.evaluation:
                 bands = "  ".join(f"{k} {v:.4f}" for k, v in progress.evaluation.items())
                 bar.console.print(f"{text}  held-out {bands}", soft_wrap=True, highlight=False)
-    if interrupted:
-        events.close()  # saves a checkpoint
-        print(f"imagespace: interrupted; the same command continues {out}", file=sys.stderr)
-        raise KeyboardInterrupt
+        else:
+            return  # complete, also where a signal came while the last evaluation was made
+    events.close()  # saves a checkpoint
+    print(f"imagespace: interrupted; the same command continues {out}", file=sys.stderr)
+    raise KeyboardInterrupt
 
 
 def _note_interrupts() -> list[int]:

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagespace.pictures.folder import PictureSet
-from imagespace.pictures.split import HELD_OUT, TRAIN, normalised_words
+from imagespace.pictures.split import HELD_OUT, TRAIN
+from imagespace.pictures.unseen import compared, senses
 
 
 def unread_rows(pictures: PictureSet) -> NDArray[np.int64]:
@@ -17,18 +18,20 @@ def unread_rows(pictures: PictureSet) -> NDArray[np.int64]:
 def is_unread(pictures: PictureSet, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Of each row, whether its caption is no caption, sense or alternative of a training picture.
 
-    Whole captions are split apart already; but training also shows the senses of "a; b" alone.
+    Whole captions are split apart already, and training no longer shows a sense or an alternative
+    that is the caption of an unseen picture. It did until 2026-11-28, which a model's file does not
+    tell: what its folder could have taught it counts as read, so that figures compare.
     """
     read = read_texts(pictures)
-    unread = [normalised_words(pictures.captions[row]) not in read for row in rows]
+    unread = [compared(pictures.captions[row]) not in read for row in rows]
     return np.array(unread, dtype=bool)
 
 
 def read_texts(pictures: PictureSet) -> set[str]:
-    """The normalised words of every caption, sense and alternative that training shows."""
+    """Every caption, sense and alternative of a training picture, as `compared` writes it."""
     read = set()
     for row in pictures.indices(TRAIN):
         caption = pictures.captions[row]
-        for text in (caption, *caption.split(";"), *pictures.alternatives[row]):
-            read.add(normalised_words(text))
+        for text in (caption, *senses(caption), *pictures.alternatives[row]):
+            read.add(compared(text))
     return read

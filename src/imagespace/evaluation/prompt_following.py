@@ -22,6 +22,7 @@ from imagespace.evaluation.radical_judge import RadicalJudge, is_held_out
 from imagespace.evaluation.retrieval import retrieval_ranks
 from imagespace.evaluation.subject import Subject
 from imagespace.pictures.split import normalised_words
+from imagespace.pictures.unseen import compared
 
 NUM_CANDIDATES = 100
 SAMPLES_PER_NOUN = 16
@@ -85,7 +86,7 @@ def nouns(subject: Subject, judge: RadicalJudge) -> dict[str, Any]:
         "samples": share(answers == wanted),
         "chance": leaf(float(np.mean([np.mean(shown == noun.radical) for noun in NOUNS])), 0.0),
         **_judged_real(subject, judge, np.flatnonzero(np.isin(shown, wanted))),
-        "num_read": sum(normalised_words(noun.prompt) in read for noun in NOUNS),
+        "num_read": sum(compared(noun.prompt) in read for noun in NOUNS),
     }
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from imagespace.pictures.folder import PictureSet
+from imagespace.pictures.unseen import not_unseen, senses, unseen_captions
 from imagespace.text.vectors import TextEncoder
 from imagespace.training.config import TrainingConfig
 
@@ -16,7 +17,9 @@ class CaptionTable:
     """Token ids of every variant of every caption, rows of one picture standing together.
 
     token_ids int32 [V, L]; row 0 is empty (unconditional). For picture i, `full[i]` is its
-    caption's row (0 if it has none); its senses and alternatives are `count` rows from `first`.
+    caption's row (0 if it has none); its senses and alternatives are `num` rows from `first`.
+    Those that are the very caption of a picture that training does not see are left out, so that
+    held-out captions stay unread; and so is the only sense of a caption.
     """
 
     token_ids: Tensor
@@ -31,9 +34,9 @@ class CaptionTable:
         size = len(pictures)
         drop, other, single, pick = torch.rand(4, size, generator=random, dtype=torch.float64)
         rows = self.full[pictures]
-        senses, alternatives = self.num_senses[pictures], self.num_alternatives[pictures]
-        one_sense = self.first_sense[pictures] + (pick * senses).long()
-        rows = torch.where((single < config.single_sense) & (senses > 1), one_sense, rows)
+        num_senses, alternatives = self.num_senses[pictures], self.num_alternatives[pictures]
+        one_sense = self.first_sense[pictures] + (pick * num_senses).long()
+        rows = torch.where((single < config.single_sense) & (num_senses > 0), one_sense, rows)
         one_other = self.first_alternative[pictures] + (pick * alternatives).long()
         # A picture without a caption of its own is shown under an alternative or unconditionally.
         chance = torch.where(rows == 0, 1.0, config.alternative_caption)
@@ -46,15 +49,18 @@ def build_caption_table(
     pictures: PictureSet, encoder: TextEncoder, max_num_tokens: int
 ) -> CaptionTable:
     """Tokenises each distinct caption, sense and alternative once."""
+    unseen = unseen_captions(pictures)
     texts = [""]
     full, first_sense, num_senses, first_other, num_others = [], [], [], [], []
-    for caption, alternatives in zip(pictures.captions, pictures.alternatives, strict=True):
-        senses = [sense.strip() for sense in caption.split(";") if sense.strip()]
+    for caption, also in zip(pictures.captions, pictures.alternatives, strict=True):
+        several = senses(caption)
+        alone = not_unseen(several, unseen) if len(several) > 1 else []
+        alternatives = not_unseen(also, unseen)
         full.append(len(texts) if caption else 0)
         texts += [caption] if caption else []
         first_sense.append(len(texts))
-        num_senses.append(len(senses))
-        texts += senses
+        num_senses.append(len(alone))
+        texts += alone
         first_other.append(len(texts))
         num_others.append(len(alternatives))
         texts += alternatives

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from imagespace.errors import UserError
+from imagespace.networks.transformer import TransformerConfig, training_flops_per_picture
 from imagespace.precision import CPU, fastest_dtype, has_compiler
 from imagespace.training.allocator import keep_freed_memory
 from imagespace.training.budget import fraction_done, learning_rate_factor
@@ -31,6 +32,10 @@ EVALUATION_SHARE = 0.1
 # Shorter budgets end before the compiler's minute is won back by its code, which doubles the speed
 # in bfloat16 and adds at most a third in float32 (benchmarks/training_rate.py).
 COMPILED_FROM_MINUTES = {torch.bfloat16: 3.0, torch.float32: 10.0}
+# What turns a budget of pictures into minutes: FLOP/s of whole steps of 384 x 3, rounded, on the
+# slower and the faster processor that benchmarks/training_rate.py was run on. Assumed, not timed,
+# so that the same command compiles on every day or on none.
+ASSUMED_RATE = {torch.bfloat16: 5e11, torch.float32: 1e11}
 
 
 AnyRun = RunConfig | AutoencoderRun
@@ -45,7 +50,10 @@ def loss_of(config: AnyRun) -> TrainingLoss:
 
 @dataclass(frozen=True)
 class Progress:
-    """What the caller learns after each step; `evaluation` is there when one was made."""
+    """What the caller learns after each step; `evaluation` is there when one was made.
+
+    `note` is a remark for the user, mostly empty.
+    """
 
     step: int
     num_images: int
@@ -53,6 +61,7 @@ class Progress:
     fraction: float
     elapsed_s: float
     evaluation: dict[str, float] = field(default_factory=dict)
+    note: str = ""
 
 
 class TrainingState:
@@ -68,6 +77,8 @@ class TrainingState:
             self.network = self.loss.build_network().to(device)
         self.config, self.dtype, self.device = config, dtype, device
         self.forward: Callable[..., Any] = torch.compile(self.network) if compiled else self.network
+        self.compiled, self.has_stepped = compiled, False
+        self.note = ""  # a remark for the user, until the loop has passed it on
         self.ema = PowerEMA(self.network, training.ema_exponent)
         self.step = 0
         self.elapsed_s = 0.0
@@ -102,10 +113,12 @@ class TrainingState:
     def update(
         self, x_0: Tensor, conditions: tuple[Tensor, ...], learning_rate_scale: float
     ) -> float:
-        """One optimiser step on clean samples and their conditions, all [B, ...]; the loss."""
+        """One optimiser step on clean samples and their conditions, all [B, ...]; the loss.
+
+        NaN if it or its gradient is not finite: no step is made then.
+        """
         x_0, *told = (part.to(self.device) for part in (x_0, *conditions))
-        loss = self.loss(self.forward, x_0, tuple(told), self.step, self.dtype)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = self._gradient(x_0, tuple(told))
         norm = torch.nn.utils.clip_grad_norm_(
             self.network.parameters(), self.config.training.gradient_clip_norm, foreach=True
         )
@@ -121,6 +134,38 @@ class TrainingState:
         self.step += 1
         self.ema.update(self.network, self.step)
         return loss.item()
+
+    def _gradient(self, x_0: Tensor, conditions: tuple[Tensor, ...]) -> Tensor:
+        """The loss, whose gradient the weights then hold.
+
+        A compiler may fail where `has_compiler` does not foresee it, in the first forward or
+        backward pass. That step is then taken uncompiled; an error of another cause comes again.
+        """
+        try:
+            return self._uncaught_gradient(x_0, conditions)
+        except Exception as error:
+            if not self.compiled or self.has_stepped:
+                raise
+            lines = [type(error).__name__, *filter(str.strip, str(error).splitlines())]
+            # What the compiler itself said is deep in torch's message.
+            reason = next((line for line in lines if "error: " in line), " ".join(lines[:2]))
+            reason = reason.strip()[:200]
+        self.compiled, self.forward = False, self.network
+        for parameter in self.network.parameters():
+            parameter.grad = None
+        loss = self._uncaught_gradient(x_0, conditions)
+        self.note = f"the network cannot be compiled here and trains uncompiled ({reason})"
+        return loss
+
+    def _uncaught_gradient(self, x_0: Tensor, conditions: tuple[Tensor, ...]) -> Tensor:
+        loss = self.loss(self.forward, x_0, conditions, self.step, self.dtype)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.has_stepped = True
+        return loss
+
+    def is_finite(self) -> bool:
+        """Whether all weights are."""
+        return all(bool(weight.isfinite().all()) for weight in self.network.parameters())
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """Everything that a checkpoint must hold."""
@@ -158,19 +203,44 @@ class TrainingState:
 
 
 def prepare(
-    config: AnyRun, dtype: torch.dtype | None = None, device: torch.device = CPU
+    config: AnyRun,
+    dtype: torch.dtype | None = None,
+    device: torch.device = CPU,
+    compiled: bool | None = None,
 ) -> TrainingState:
-    """The state at step 0; `dtype` is that of a run to be continued, else the config's."""
+    """The state at step 0; `dtype` and `compiled` are those of a run to be continued.
+
+    None: as the configuration has it, this machine and the budget.
+    """
     # inductor and autocast warn about mixed types that are meant.
     warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
     keep_freed_memory()
     if dtype is None:
         precision = config.training.precision
         dtype = fastest_dtype(device) if precision == "auto" else getattr(torch, precision)
-    minutes = config.training.budget_minutes
-    has_time = minutes is None or minutes >= COMPILED_FROM_MINUTES[dtype]
-    compiled = config.training.compile and has_time and has_compiler(device)
-    return TrainingState(config, dtype, compiled, device)
+    if compiled is None:
+        has_time = expected_minutes(config, dtype) >= COMPILED_FROM_MINUTES[dtype]
+        compiled = config.training.compile and has_time and has_compiler(device)
+        return TrainingState(config, dtype, compiled, device)
+    state = TrainingState(config, dtype, compiled and has_compiler(device), device)
+    if compiled and not state.compiled:
+        state.note = (
+            "there is no compiler any more: the run goes on uncompiled, alike but for rounding"
+        )
+    return state
+
+
+def expected_minutes(config: AnyRun, dtype: torch.dtype) -> float:
+    """The budget in minutes; that of pictures at the rate that is assumed of whole steps."""
+    if config.training.budget_minutes is not None:
+        return config.training.budget_minutes
+    assert config.training.budget_images is not None
+    if isinstance(config, AutoencoderRun) or not isinstance(
+        config.model.network, TransformerConfig
+    ):
+        return math.inf  # its recipe decides alone
+    flops = config.training.budget_images * training_flops_per_picture(config.model.network)
+    return flops / ASSUMED_RATE[dtype] / 60
 
 
 def train(
@@ -179,18 +249,20 @@ def train(
     """Trains to the end of the budget, continuing what `out` holds; yields after every step.
 
     Closing the generator saves a checkpoint first. Errors: UserError if `out` holds something
-    else, or if the loss is not finite: the last good checkpoint stays.
+    else, or if the loss is not finite: the weights before it are saved.
     """
     run = RunFolder(out, config.weights_file)
     run.open(config, data.key)
     checkpoint = run.newest()
-    # A continued run keeps its arithmetic: another would be another run.
-    dtype = getattr(torch, checkpoint[1]["dtype"]) if checkpoint is not None else None
-    state, fitted_from = prepare(config, dtype, device), time.monotonic()
     if checkpoint is not None:
+        # A continued run keeps its arithmetic: another would be another run. Checkpoints of older
+        # versions do not say whether it is compiled.
+        dtype, compiled = getattr(torch, checkpoint[1]["dtype"]), checkpoint[1].get("compiled")
+        state = prepare(config, dtype, device, compiled)
         torch.set_num_threads(checkpoint[1]["num_threads"])
         state.restore(*checkpoint)
     else:
+        state, fitted_from = prepare(config, device=device), time.monotonic()
         data.fit_first(state.network)
         state.elapsed_s = time.monotonic() - fitted_from
         state.ema = PowerEMA(state.network, config.training.ema_exponent)
@@ -218,9 +290,10 @@ def train(
             if math.isnan(loss):
                 raise UserError(
                     f"loss at step {state.step + 1}",
-                    "is not finite; training stopped with the last good checkpoint kept",
+                    f"is not finite; training stopped, {keep_good_weights(state, run)}",
                     "Lower the learning rates in the recipe, and train into another --out",
                 )
+            note, state.note = state.note, ""
             state.elapsed_s = time.monotonic() - started
             done = fraction_done(training, state.step, state.elapsed_s)
             images = state.step * training.batch_size
@@ -245,7 +318,7 @@ def train(
             if time.monotonic() - saved_at > 60 * training.save_every_minutes:
                 save(state, run)
                 saved_at = time.monotonic()
-            yield Progress(state.step, images, loss, done, state.elapsed_s, evaluation)
+            yield Progress(state.step, images, loss, done, state.elapsed_s, evaluation, note)
     except GeneratorExit:
         save(state, run)
         raise
@@ -263,9 +336,20 @@ def save(state: TrainingState, run: RunFolder) -> None:
         "num_evaluated": state.num_evaluated,
         "judging_s": state.judging_s,
         "dtype": str(state.dtype).removeprefix("torch."),
+        "compiled": state.compiled,
         "num_threads": torch.get_num_threads(),
     }
     run.save(state.tensors(), record, state.config.training.kept_checkpoints)
+
+
+def keep_good_weights(state: TrainingState, run: RunFolder) -> str:
+    """Saves weights that are good, before a step that is not; says what there is to go back to."""
+    if state.is_finite():
+        save(state, run)
+        return f"with the weights of step {state.step} kept"
+    if run.newest() is not None:
+        return "with the last good checkpoint kept"
+    return "before there was a checkpoint to keep"
 
 
 def evaluate(state: TrainingState, data: Task, run: RunFolder) -> dict[str, float]:

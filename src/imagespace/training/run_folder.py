@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
 
 from imagespace.checkpoints import SamplingConfig, load_checkpoint, save_checkpoint
 from imagespace.errors import UserError
@@ -52,34 +51,21 @@ class RunFolder:
         if stored.is_file():
             try:
                 before = json.loads(stored.read_text())
-                same_config = _trained_alike(type(config).model_validate(before["config"]), config)
-            except (ValueError, KeyError, ValidationError):
-                same_config, before = False, {}
-            stored_sha256 = before.get("config", {}).get("model", {}).get("autoencoder_sha256", "")
-            sha256 = config.model.autoencoder_sha256 if isinstance(config, RunConfig) else ""
-            if stored_sha256 and sha256 not in ("", stored_sha256):
+                earlier, earlier_key = type(config).model_validate(before["config"]), before["data"]
+            except (ValueError, KeyError, TypeError):  # also pydantic's, which is a ValueError
                 raise UserError(
                     str(self.path),
-                    f"was begun with another autoencoder ({stored_sha256[:12]}, not {sha256[:12]})",
-                    "Name that one with --autoencoder, or choose another --out",
-                )
-            other_initial = before.get("config", {}).get("initial_sha256", "")
-            if isinstance(config, RunConfig) and other_initial != config.initial_sha256:
-                names = [
-                    sha256 or "random weights" for sha256 in (other_initial, config.initial_sha256)
-                ]
-                raise UserError(
-                    str(self.path),
-                    f"was begun from {names[0]}, not {names[1]}",
-                    "Name that very model with --from, or choose another --out",
-                )
-            if not same_config:
+                    f"holds another kind of run, or a {CONFIG_FILE} that cannot be read",
+                    "Choose another --out",
+                ) from None
+            self._check_begun_from(earlier, config)
+            if not _trained_alike(earlier, config):
                 raise UserError(
                     str(self.path),
                     "holds a run with other settings",
                     "Repeat its own command to continue it, or choose another --out",
                 )
-            if before["data"] != data_key:
+            if earlier_key != data_key:
                 raise UserError(
                     str(self.path),
                     "its pictures or captions have changed since it began",
@@ -103,10 +89,43 @@ class RunFolder:
                 str(self.path), f"cannot be written ({error.strerror})", "Choose another --out"
             ) from None
 
+    def _check_begun_from(
+        self, earlier: RunConfig | AutoencoderRun, config: RunConfig | AutoencoderRun
+    ) -> None:
+        """UserError if another autoencoder or initial model is named than the run began with."""
+        if not (isinstance(earlier, RunConfig) and isinstance(config, RunConfig)):
+            return
+        own, sha256 = earlier.model.autoencoder_sha256, config.model.autoencoder_sha256
+        if own and sha256 not in ("", own):
+            raise UserError(
+                str(self.path),
+                f"was begun with another autoencoder ({own[:12]}, not {sha256[:12]})",
+                "Name that one with --autoencoder, or choose another --out",
+            )
+        if earlier.initial_sha256 != config.initial_sha256:
+            initials = (earlier.initial_sha256, config.initial_sha256)
+            names = [initial or "random weights" for initial in initials]
+            raise UserError(
+                str(self.path),
+                f"was begun from {names[0]}, not {names[1]}",
+                "Name that very model with --from, or choose another --out",
+            )
+
     def _make_folders(self) -> None:
         for folder in (self.samples, self.checkpoints, self.history):
             folder.mkdir(parents=True, exist_ok=True)
         self._lock()
+        self._remove_parts()
+
+    def _remove_parts(self) -> None:
+        """Removes what processes that were killed had written half; the lock must be held."""
+        for path in self.checkpoints.glob(".step-*.partial"):
+            shutil.rmtree(path)
+        for weights in (self.model.name, self.early.name):
+            for path in self.path.glob(f".{weights}.*.partial"):
+                path.unlink()
+        for path in self.history.glob(".*.partial"):
+            path.unlink()
 
     def _foreign_files(self) -> set[str]:
         """What a run that was killed in its first moment cannot have left."""
