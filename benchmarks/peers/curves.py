@@ -1,10 +1,12 @@
 """Draws quality against training time, ours and the peers', from what judge.py found.
 
-Run: python benchmarks/peers/curves.py JUDGED.json --out curves.png [--way WAY ...]
+Run: python benchmarks/peers/curves.py RUNS/judged.json --out curves.png [--pictures sheet.png]
+         [--way WAY ...]
 
 Both axes are logarithmic; whiskers are 95 % of each distance. A peer's line is its run that ends
 nearest in random features; of ours, every `--way` is a line ("glyphs, no-caption, seed 0", as
-judge.py names it; all of them unless given).
+judge.py names it; all of them unless given). `--pictures` shows the first samples of each line's
+end, whose files lie beside judged.json.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from verdict import OURS, STANDARD_ERRORS, Record, way_of
 
@@ -31,6 +34,7 @@ PEER_COLOURS = {
     "smalldiffusion_dit": "#CC79A7",
     "diffusers_unet": "#E69F00",
 }
+NUM_SHOWN = 10
 MARKS = {"lucidrains": "s", "smalldiffusion_dit": "^", "diffusers_unet": "D"}
 
 
@@ -71,11 +75,27 @@ def draw(axes: Axes, name: str, report: dict[str, Any], ways: list[str]) -> None
         axes.spines[side].set_visible(False)
 
 
+def show(report: dict[str, Any], ways: list[str], folder: Path, out: Path) -> None:
+    """The first samples of each line's end, a row each, under what drew them."""
+    lines = lines_of(report, ways)
+    figure, rows = plt.subplots(len(lines), 1, figsize=(8, 1.2 * len(lines)), squeeze=False)
+    for axes, (label, _, _, records) in zip(rows[:, 0], lines, strict=True):
+        last = records[-1]
+        samples = np.load(folder / last["file"])[:NUM_SHOWN, :, :, 0]
+        axes.imshow(np.concatenate(list(samples), axis=1), cmap="gray", vmin=0, vmax=255)
+        seen = f"{last['minutes']:.0f} minutes, {last['pictures_seen']:,} pictures seen"
+        axes.set_title(f"{label}: {seen}", fontsize=8, loc="left", pad=2)
+        axes.axis("off")
+    figure.tight_layout(pad=0.4)
+    figure.savefig(out, dpi=110)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("judged", type=Path, help="--out of judge.py")
     parser.add_argument("--way", action="append", default=[], help="of ours; may be repeated")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--pictures", type=Path, help="PNG of the last samples of each line")
     args = parser.parse_args()
     report = json.loads(args.judged.read_text(encoding="utf-8"))
     names = list(report["floor"])
@@ -87,6 +107,9 @@ def main() -> None:
     figure.tight_layout(rect=(0, 0.12, 1, 1))
     figure.savefig(args.out, dpi=110)
     print(f"wrote {args.out}")
+    if args.pictures is not None:
+        show(report, args.way, args.judged.parent, args.pictures)
+        print(f"wrote {args.pictures}")
 
 
 if __name__ == "__main__":
