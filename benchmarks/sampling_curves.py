@@ -34,7 +34,7 @@ def measured(subject: Subject, real: dict[str, Any], **sampling: Any) -> dict[st
     seconds = (time.perf_counter() - started) / len(samples)
     point: dict[str, Any] = {"setting": sampling, "seconds_per_picture": round(seconds, 3)}
     point["kernel_distance"] = {
-        name: vars(kernel_distance(extract(samples), features))
+        name: vars(kernel_distance(extract(samples), features, subject.num_pairs))
         for name, (extract, features) in real.items()
     }
     point["radical"] = prompt_following.radicals(subject, load_radical_judge(), samples)["samples"]
@@ -68,7 +68,7 @@ def main() -> None:
     model = load(args.model)
     channels, height, _ = model.config.picture_shape
     pictures = read_folder(args.data, height, channels)
-    everyone = Subject(model, pictures, args.num_real, args.seed)
+    everyone = Subject(model, pictures, args.num_real, args.seed)  # those of the prompts come first
     unseen = everyone.pixels(everyone.unseen)
     extractors: dict[str, Any] = {"random": RandomFeatures(channels)}
     try:
