@@ -82,6 +82,8 @@ def show(report: dict[str, Any], ways: list[str], folder: Path, out: Path) -> No
     for axes, (label, _, _, records) in zip(rows[:, 0], lines, strict=True):
         last = records[-1]
         samples = np.load(folder / last["file"])[:NUM_SHOWN, :, :, 0]
+        blank = np.full((NUM_SHOWN - len(samples), *samples.shape[1:]), 255, np.uint8)
+        samples = np.concatenate([samples, blank])  # slow samplers drew fewer
         axes.imshow(np.concatenate(list(samples), axis=1), cmap="gray", vmin=0, vmax=255)
         seen = f"{last['minutes']:.0f} minutes, {last['pictures_seen']:,} pictures seen"
         axes.set_title(f"{label}: {seen}", fontsize=8, loc="left", pad=2)
