@@ -141,7 +141,7 @@ def within_budget(config: RunConfig) -> tuple[RunConfig, Finding | None]:
         "remark",
         "smaller network",
         f"--network {size}",
-        f"is trained, because in {minutes:g} minutes this machine shows about {still_shown:,.0f} "
+        f"is trained, because in {minutes:g} min this machine shows about {still_shown:,.0f} "
         f"pictures to it and {num_shown:,.0f} to the recipe's own, of {NUM_SEEN:,} or so that a "
         "set takes to be learnt",
         remedy,
