@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 from checked_folder import SPEED
+from lossless import latent_twin, lossless_autoencoder
 from PIL import Image, ImageDraw
 
 from imagespace.checkpoints import ModelConfig, SamplingConfig
 from imagespace.checkup import recommendation
 from imagespace.cli import main
+from imagespace.networks.autoencoder import Autoencoder
 from imagespace.networks.build import build_network
 from imagespace.networks.transformer import TransformerConfig
 from imagespace.pipeline import Model
@@ -130,3 +132,24 @@ def tiny_model(tiny_run: RunConfig) -> Model:
         # The answer of a new network is zero everywhere; these weights give a picture.
         torch.nn.init.normal_(network.patch_out.weight, std=0.1)
     return Model(tiny_run.model, network, load_text_encoder(), "0123", "tiny")
+
+
+@pytest.fixture(scope="session")
+def autoencoder() -> Autoencoder:
+    return lossless_autoencoder(mean=0.4, std=0.7)
+
+
+@pytest.fixture(scope="session")
+def tiny_twin(tiny_run, tiny_model, autoencoder) -> tuple[RunConfig, Model]:
+    return latent_twin(tiny_run, tiny_model, autoencoder)
+
+
+@pytest.fixture(scope="session")
+def latent_run(tiny_twin) -> RunConfig:
+    return tiny_twin[0]
+
+
+@pytest.fixture(scope="session")
+def latent_model(tiny_twin) -> Model:
+    """The tiny model's own weights over latents: patches of 4 x 4 pixels are 16 channels."""
+    return tiny_twin[1]
