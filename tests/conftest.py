@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from brightness_axis import with_brightness
 from checked_folder import SPEED
 from lossless import latent_twin, lossless_autoencoder
 from PIL import Image, ImageDraw
@@ -153,3 +154,17 @@ def latent_run(tiny_twin) -> RunConfig:
 def latent_model(tiny_twin) -> Model:
     """The tiny model's own weights over latents: patches of 4 x 4 pixels are 16 channels."""
     return tiny_twin[1]
+
+
+@pytest.fixture
+def turnable(tiny_model, shapes_folder, tmp_path, monkeypatch):
+    return with_brightness(tiny_model, shapes_folder, tmp_path, monkeypatch)
+
+
+@pytest.fixture(params=["pictures", "latents"])
+def turnable_either(request, tiny_run, tiny_model, shapes_folder, tmp_path, monkeypatch):
+    """The tiny model or its twin among latents, its brightness, and what it walks among."""
+    model = tiny_model
+    if request.param == "latents":
+        _, model = latent_twin(tiny_run, tiny_model, lossless_autoencoder(mean=0.4, std=0.7))
+    return *with_brightness(model, shapes_folder, tmp_path, monkeypatch), request.param
