@@ -1,93 +1,21 @@
 """The interactive map, in a real browser: what it holds, finds, shows and plays."""
 
-import base64
-import dataclasses
 import io
-import json
-import re
-import zlib
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 from chromium import Chromium, chromium_program
+from hostile_page import HOSTILE, STANDING, colour_of, page_data
 from PIL import Image
 
 from imagespace.atlas.page import write_page
-from imagespace.atlas.page_data import PageData, PageWalks
-from imagespace.errors import UserError
+from imagespace.atlas.page_data import PageData
 
 needs_browser = pytest.mark.skipif(
     chromium_program() is None, reason="no Chromium on the path to open the page in"
 )
 READY = "window.atlas && !window.atlas.isRequested"
-SPRITE_PX = 16
-HOSTILE = [
-    "</script><script>document.title = 'run'</script>",
-    "<img src=x onerror=\"document.title = 'run'\">",
-    "\"quotes\" & 'more' &lt;b&gt;",
-    "قطة على السجادة",
-    "👩‍🚀 an astronaut 🚀",
-    "$title ${style} $$",
-    "a" * 1_000_000 + " needle",
-    "a damaged \ud83d half",
-    "",
-]
-WORDS = ["red cat", "concatenated cats", "a cat, asleep", "dog", "CAT!", "猫と犬", "die Katze"]
-# Where x_t stands: beside the ways of x0_hat, in a box of its own, and there at the last.
-STANDING = np.array(
-    [
-        [[1006, -90], [1004, -60], [1005, -20], [1004, 30], [1003, 60]],
-        [[1006, -90], [1001, -80], [999, -90], [997, -70], [996, -50]],
-    ],
-    np.float32,
-)
-
-
-def colour_of(row: int) -> tuple[int, int, int]:
-    """A colour of its own for each of the first hundred rows, no two nearer than 25."""
-    return (30 + 45 * (row % 5), 30 + 45 * (row // 5 % 5), 40 + 50 * (row // 25 % 5))
-
-
-def page_data(walks: bool = True) -> PageData:
-    captions = HOSTILE + WORDS + [f"picture {i}" for i in range(84)]
-    num = len(captions)
-    random = np.random.default_rng(0)
-    positions = random.normal(0, 3, (num, 2)).astype(np.float32) * [1, 40] + [1000, -0.5]
-    sheet = Image.new("RGB", (10 * SPRITE_PX, -(-num // 10) * SPRITE_PX))
-    for row in range(num):
-        square = Image.new("RGB", (SPRITE_PX, SPRITE_PX), colour_of(row))
-        sheet.paste(square, (row % 10 * SPRITE_PX, row // 10 * SPRITE_PX))
-    steps, size_px = 5, 8
-    path = np.linspace([1000, 0], [[1003, 60], [996, -50]], steps, axis=1).astype(np.float32)
-    seen = np.zeros((2, steps, size_px, size_px, 1), np.uint8)
-    seen += np.arange(10, dtype=np.uint8).reshape(2, steps, 1, 1, 1) * 20
-    return PageData(
-        title="Cats </title> & <b>dogs</b>",
-        positions=positions.astype(np.float32),
-        cluster_of=np.arange(num) % 4 - 1,
-        cluster_names=["<i>one</i>", "two", "three"],
-        captions=captions,
-        sprites=sheet,
-        sprite_px=SPRITE_PX,
-        columns=10,
-        density=random.random((20, 20)).astype(np.float32),
-        extent=(990, 1010, -150, 150),
-        scores={"Neighbours <kept>": "7 of 15"},
-        walks=PageWalks(
-            positions=path,
-            thumbnails=seen,
-            times=np.linspace(1, 0, steps),
-            prompts=["up </script>", "down"],
-            is_off_map=np.array([[True, True, False, False, False], [True] * 5]),
-            nearest=np.array([[0, 1, 2, 3, 9], [9, 8, 7, 6, 5]]),
-            x_t_positions=STANDING,
-            is_x_t_off_map=np.array([[True] * 4 + [False]] * 2),
-        )
-        if walks
-        else None,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -136,32 +64,6 @@ def on_screen(browser: Chromium, row: int) -> tuple[int, int]:
     place = f"[atlas.camera.toScreenX(x[{row}]), atlas.camera.toScreenY(y[{row}])]"
     x, y = browser.evaluate(f"(({{x, y}}) => {place})(atlas.data.points)")
     return round(x), round(y)
-
-
-class References(HTMLParser):
-    """Everything in a page that a browser would load, and every way in which it might run."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[tuple[str, str]] = []
-        self.tags: list[str] = []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.found += [(k, v) for k, v in attrs if k in ("src", "href", "srcset", "data", "style")]
-        self.found += [(k, v) for k, v in attrs if k.startswith("on")]
-
-
-def test_page_refers_to_nothing(written):
-    text = written[1].read_text(encoding="utf-8")
-    parser = References()
-    parser.feed(text)
-    assert parser.found == []
-    assert not {"link", "iframe", "img", "object", "embed", "base"} & set(parser.tags)
-    assert "https://" not in text
-    assert "http://" not in text
-    assert "default-src 'none'" in text
-    assert "unsafe" not in text
 
 
 @needs_browser
@@ -441,68 +343,3 @@ def test_one_picture_without_walks_or_clusters(browser, tmp_path):
     assert browser.evaluate("document.querySelector('[data-panel=walks]').hidden")
     x, y = on_screen(browser, 0)
     assert browser.evaluate(f"atlas.pick({x}, {y}, 10)") == 0
-
-
-def block_of(page: Path, name: str) -> bytes:
-    found = re.search(f'id="data-{name}">([^<]*)<', page.read_text(encoding="utf-8"))
-    return base64.b64decode(found[1])
-
-
-def test_pictures_that_no_quality_makes_small_enough_are_shown_smaller(tmp_path, monkeypatch):
-    """A page of many pictures keeps its budget, and each picture is still in its own cell."""
-    data = page_data(walks=False)
-    random = np.random.default_rng(1)
-    noisy = np.asarray(data.sprites, np.int64) + random.integers(-30, 31, (160, 160, 1))
-    sheet = Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
-    fields = {name: getattr(data, name) for name in data.__dataclass_fields__}
-    noisy_data = PageData(**{**fields, "sprites": sheet})
-    sizes = {}
-    for budget in (30_000, 3_000):
-        monkeypatch.setattr("imagespace.atlas.page.LOSSLESS_BELOW_PIXELS", 0)
-        monkeypatch.setattr("imagespace.atlas.page.SPRITES_BUDGET_BYTES", budget)
-        page = write_page(noisy_data, tmp_path / "small.html")
-        block = block_of(page, "sprites")
-        side = json.loads(zlib.decompress(block_of(page, "words")))["spritePx"]
-        assert len(block) <= budget
-        with Image.open(io.BytesIO(block)) as image:
-            assert image.size == (10 * side, 10 * side)
-            shown = np.asarray(image.convert("RGB"), np.int64)
-        cells = shown.reshape(10, side, 10, side, 3).transpose(0, 2, 1, 3, 4).reshape(100, -1, 3)
-        colours = np.array([colour_of(row) for row in range(100)])
-        away = np.linalg.norm(cells.mean(axis=1)[:, None] - colours, axis=2)
-        assert away.argmin(axis=1).tolist() == list(range(100))
-        sizes[budget] = side
-    assert sizes[30_000] == SPRITE_PX > sizes[3_000] >= 8
-
-
-def test_arrays_that_disagree_are_refused(tmp_path):
-    data = page_data(walks=False)
-    fields = {name: getattr(data, name) for name in data.__dataclass_fields__}
-    for change, said in (
-        ({"captions": data.captions[:-1]}, "positions"),
-        ({"cluster_of": data.cluster_of + 1}, "clusters"),
-        ({"positions": np.full_like(data.positions, np.nan)}, "finite"),
-        ({"sprites": Image.new("RGB", (10, 10))}, "sprites"),
-        ({"density": -data.density}, "density"),
-    ):
-        with pytest.raises(UserError, match=said):
-            PageData(**{**fields, **change})
-    walks = page_data().walks
-    for name, wrong in (
-        ("x_t_positions", STANDING[:, :-1]),
-        ("x_t_positions", STANDING * np.inf),
-        ("is_x_t_off_map", walks.is_off_map[:1]),
-    ):
-        with pytest.raises(UserError, match=name):
-            dataclasses.replace(walks, **{name: wrong})
-
-
-def test_a_sheet_too_large_for_a_browser_is_refused_and_nothing_overwritten(tmp_path):
-    path = tmp_path / "atlas.html"
-    path.write_text("precious")
-    data = page_data(walks=False)
-    fields = {name: getattr(data, name) for name in data.__dataclass_fields__}
-    with pytest.raises(UserError, match="16383"):
-        write_page(PageData(**{**fields, "sprites": Image.new("L", (160, 16400))}), path)
-    assert path.read_text() == "precious"
-    assert [file.name for file in tmp_path.iterdir()] == ["atlas.html"]
