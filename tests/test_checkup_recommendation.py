@@ -125,13 +125,14 @@ def test_minutes_that_are_too_few_for_the_recipes_network_train_a_smaller_one():
     smaller, said = within_budget(short)
     size = smaller_network(short, 0.49 * enough, SPEED)
     assert size is not None
-    assert smaller == network_sized(short, size[0])
+    assert smaller.model == network_sized(short, size[0]).model
+    assert smaller.training == short.training.model_copy(update={"batch_size": 32})
     assert said is not None
     assert said.severity == "remark"
     assert "--network 6" in said.line
     # Nothing is fast enough: the smallest, and how long it would take.
     smallest, said = within_budget(of(0.1))
-    assert smallest == network_sized(of(0.1), 4)
+    assert smallest.model == network_sized(of(0.1), 4).model
     assert said is not None
     assert f"{minutes_of(of(None), 4):.0f} minutes would show it all" in said.line
 
@@ -151,6 +152,7 @@ def test_a_continued_run_keeps_the_network_that_it_was_begun_with(tmp_path, monk
         monkeypatch.setattr(Speed, "of_this_machine", classmethod(lambda _, speed=speed: speed))
         assert run(monkeypatch, *command) == 0
     assert [config.model.network.width for config in trained] == [256, 256]
+    assert [config.training.batch_size for config in trained] == [32, 32]
     assert "note: --network 4: is trained" in capsys.readouterr().out
     assert run(monkeypatch, *command[:-4], "--minutes", "5", "--size", "16", "--network", "6") == 2
     assert "other settings" in capsys.readouterr().err

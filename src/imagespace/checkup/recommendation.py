@@ -12,7 +12,13 @@ from imagespace.networks.transformer import TransformerConfig, training_flops_pe
 from imagespace.pictures.inspection import Inspected
 from imagespace.pictures.split import TRAIN
 from imagespace.precision import fastest_dtype, has_compiler, matrix_product_rate
-from imagespace.recipes import for_folder, network_sized, recipe, suited_recipe
+from imagespace.recipes import (
+    for_few_pictures,
+    for_folder,
+    network_sized,
+    recipe,
+    suited_recipe,
+)
 from imagespace.training.config import RunConfig
 
 # What the glyph model was trained on in its 30 minutes; fewer leave a picture set half learnt.
@@ -119,7 +125,7 @@ def within_budget(config: RunConfig) -> tuple[RunConfig, Finding | None]:
 
     A network that is shown too few pictures draws nothing, while a smaller one already draws
     (docs/experiments.md). So where the recipe's would be shown less than half of NUM_SEEN, the
-    largest is taken that is shown them all, or the smallest.
+    largest is taken that is shown them all, or the smallest, in batches of `recipes.SHORT_BATCH`.
     """
     minutes = config.training.budget_minutes
     if minutes is None:
@@ -132,7 +138,7 @@ def within_budget(config: RunConfig) -> tuple[RunConfig, Finding | None]:
     if num_shown >= NUM_SEEN / 2 or smaller is None:
         return config, budget_finding(config)
     size, needed = smaller
-    config = network_sized(config, size)
+    config = for_few_pictures(config, size)
     still_shown = _shown(config, minutes, speed)
     remedy = f"Say --network {own.width // 64} for the recipe's own"
     if still_shown < NUM_SEEN / 2:

@@ -205,19 +205,21 @@ def _for_the_minutes(
 ) -> "tuple[RunConfig, Finding | None]":
     """The run with a network that fits its minutes, unless one was asked for; what to say of it.
 
-    A run that is continued keeps its network: timed again, the machine might call for another.
+    A run that is continued keeps its own: timed again, the machine might call for another.
     """
     from imagespace.checkup.recommendation import budget_finding, within_budget
     from imagespace.networks.transformer import TransformerConfig
     from imagespace.recipes import network_sized
-    from imagespace.training.run_folder import begun_network
+    from imagespace.training.run_folder import begun_run
 
     if asked.network is not None or asked.depth is not None:
         return config, budget_finding(config)
-    begun = begun_network(out)
-    if isinstance(begun, TransformerConfig):
-        return network_sized(config, max(1, begun.width // 64)), None
-    return within_budget(config)
+    begun = begun_run(out)
+    if begun is None or not isinstance(begun.model.network, TransformerConfig):
+        return within_budget(config)
+    config = network_sized(config, max(1, begun.model.network.width // 64))
+    batches = {"batch_size": begun.training.batch_size}
+    return config.model_copy(update={"training": config.training.model_copy(update=batches)}), None
 
 
 def _train_autoencoder(

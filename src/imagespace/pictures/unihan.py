@@ -76,9 +76,9 @@ class UnihanEntry:
 
 def read_unihan(folder: Path) -> dict[int, UnihanEntry]:
     """Entries by code point, of every character that has a radical, from the files in `folder`."""
-    definitions = _read_fields(folder / READINGS_FILE, ("kDefinition",))["kDefinition"]
-    sources = _read_fields(folder / SOURCES_FILE, ("kRSUnicode", "kTotalStrokes"))
-    others = _read_fields(folder / RADICALS_FILE, ("kRSKangXi", "kRSAdobe_Japan1_6"))
+    definitions = read_fields(folder / READINGS_FILE, ("kDefinition",))["kDefinition"]
+    sources = read_fields(folder / SOURCES_FILE, ("kRSUnicode", "kTotalStrokes"))
+    others = read_fields(folder / RADICALS_FILE, ("kRSKangXi", "kRSAdobe_Japan1_6"))
     entries = {}
     for code_point, radical_strokes in sources["kRSUnicode"].items():
         radical, *listed = _radicals(radical_strokes)
@@ -96,8 +96,11 @@ def _radicals(value: str) -> list[int]:
     return [int(re.split(r"['.]", entry.split("+")[-1])[0]) for entry in value.split()]
 
 
-def _read_fields(path: Path, names: tuple[str, ...]) -> dict[str, dict[int, str]]:
-    """Lines are `U+4E00<tab>kField<tab>value`; `#` starts a comment line."""
+def read_fields(path: Path, names: tuple[str, ...]) -> dict[str, dict[int, str]]:
+    """Values by field and code point of a Unihan file.
+
+    Lines are `U+4E00<tab>kField<tab>value`; `#` starts a comment line.
+    """
     fields: dict[str, dict[int, str]] = {name: {} for name in names}
     with path.open(encoding="utf-8") as lines:
         for line in lines:

@@ -13,6 +13,8 @@ from imagespace.training.config import RunConfig, TrainingConfig
 
 Budget = dict[str, float | int | None]
 NETWORK_SIZES = range(1, 25)
+SHORT_BATCH = 32
+"""Pictures a step where few can be shown: more steps are worth more than steadier ones."""
 LARGEST_DEPTH = 48
 
 GLYPH_PROMPTS = [
@@ -41,7 +43,10 @@ def glyphs(budget: Budget, seed: int) -> RunConfig:
         ),
         training=TrainingConfig(
             seed=seed,
-            batch_size=64,  # on short runs more steps are worth more than steadier ones
+            batch_size=64,
+            # As far a step as helps (docs/experiments.md).
+            matrix_learning_rate=4e-3,
+            other_learning_rate=3e-3,
             sample_prompts=GLYPH_PROMPTS,
             samples_per_prompt=1,
             **budget,  # type: ignore[arg-type]
@@ -134,6 +139,14 @@ def network_sized(config: RunConfig, size: int) -> RunConfig:
     changes = {"width": shape.width, "depth": shape.depth, "num_heads": shape.num_heads}
     network = config.model.network.model_copy(update=changes)
     return config.model_copy(update={"model": config.model.model_copy(update={"network": network})})
+
+
+def for_few_pictures(config: RunConfig, size: int) -> RunConfig:
+    """The run with a network of that size and batches of SHORT_BATCH (docs/experiments.md)."""
+    smaller = network_sized(config, size)
+    batch_size = min(SHORT_BATCH, config.training.batch_size)
+    training = config.training.model_copy(update={"batch_size": batch_size})
+    return smaller.model_copy(update={"training": training})
 
 
 def check_depth(depth: int | None, least: int) -> None:

@@ -12,7 +12,6 @@ from filelock import FileLock, Timeout
 
 from imagespace.checkpoints import SamplingConfig, load_checkpoint, save_checkpoint
 from imagespace.errors import UserError
-from imagespace.networks.build import NetworkConfig
 from imagespace.training.config import AutoencoderRun, RunConfig
 
 CONFIG_FILE, METRICS_FILE = "config.json", "metrics.jsonl"
@@ -20,11 +19,11 @@ EARLY_MODEL_FILE = "early.safetensors"
 LOCK_FILE = ".lock"
 
 
-def begun_network(path: Path) -> NetworkConfig | None:
-    """The network of the run that the folder holds; None if it holds none that can be read."""
+def begun_run(path: Path) -> RunConfig | None:
+    """The run that the folder holds; None if it holds none that can be read."""
     try:
         stored = json.loads((path / CONFIG_FILE).read_text(encoding="utf-8"))
-        return RunConfig.model_validate(stored["config"]).model.network
+        return RunConfig.model_validate(stored["config"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
