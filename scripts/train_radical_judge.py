@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from character_labels import UNKNOWN, CharacterLabel, character_labels
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -55,11 +56,13 @@ COMPATIBILITY_BLOCKS = (range(0xF900, 0xFB00), range(0x2F800, 0x2FA20))
 class Sheet:
     """All characters of one font face: ink [N, 64, 64] uint8 (255 = paper), radicals bool [N, 214].
 
-    `share` of the training pictures are drawn from it.
+    `further` [N, L] are the classes of L further labels; `share` of the training pictures are
+    drawn from this face.
     """
 
     pixels: np.ndarray
     listed: np.ndarray
+    further: np.ndarray
     held_out: np.ndarray
     share: float
 
@@ -97,8 +100,8 @@ def render(task: tuple[Path, int, list[int], Path]) -> None:
     np.save(out, pixels)
 
 
-def read_sheets(cache: Path, debian_fonts: Path) -> list[Sheet]:
-    """Renders every face once, in parallel, into `cache`."""
+def read_sheets(cache: Path, debian_fonts: Path) -> tuple[list[Sheet], list[CharacterLabel]]:
+    """Every face, rendered once, in parallel, into `cache`, and what is to be learnt besides."""
     entries = read_unihan(unihan_folder())
     code_points = [
         code_point
@@ -106,6 +109,8 @@ def read_sheets(cache: Path, debian_fonts: Path) -> list[Sheet]:
         if not any(code_point in block for block in COMPATIBILITY_BLOCKS)
     ]
     listed = radical_labels([entries[code_point] for code_point in code_points])
+    labels = character_labels(code_points)
+    further = np.stack([label.classes for label in labels], axis=1)
     held_out = np.array([is_held_out(code_point) for code_point in code_points])
     chosen = faces(debian_fonts)
     cache.mkdir(parents=True, exist_ok=True)
@@ -120,9 +125,9 @@ def read_sheets(cache: Path, debian_fonts: Path) -> list[Sheet]:
     for name, _, _, share in chosen:
         pixels = np.load(cache / f"{name}.npy")
         drawn = np.flatnonzero(pixels.min(axis=(1, 2)) < 128)
-        sheets.append(Sheet(pixels[drawn], listed[drawn], held_out[drawn], share))
+        sheets.append(Sheet(pixels[drawn], listed[drawn], further[drawn], held_out[drawn], share))
         print(f"{name}: {len(drawn)} characters", flush=True)
-    return sheets
+    return sheets, labels
 
 
 def degrade(ink: Tensor, random: torch.Generator) -> Tensor:
@@ -169,30 +174,51 @@ def follow(average: nn.Module, network: nn.Module, decay: float) -> None:
 
 def batch_of(
     sheets: list[Sheet], size: int, random: torch.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Training pictures uint8 [B, 64, 64] and their radicals bool [B, 214], never held-out ones."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pictures uint8 [B, 64, 64], radicals bool [B, 214], classes [B, L]; never held-out ones."""
     shares = torch.tensor([sheet.share for sheet in sheets])
     counts = torch.multinomial(shares, size, replacement=True, generator=random).bincount(
         minlength=len(sheets)
     )
-    pixels, listed = [], []
+    pixels, listed, further = [], [], []
     for sheet, count in zip(sheets, counts.tolist(), strict=True):
         rows = np.flatnonzero(~sheet.held_out)
         drawn = rows[torch.randint(len(rows), (count,), generator=random).numpy()]
         pixels.append(sheet.pixels[drawn])
         listed.append(sheet.listed[drawn])
-    return np.concatenate(pixels), np.concatenate(listed)
+        further.append(sheet.further[drawn])
+    return np.concatenate(pixels), np.concatenate(listed), np.concatenate(further)
 
 
-def train(sheets: list[Sheet], args: argparse.Namespace) -> tuple[RadicalNetwork, int]:
+class FurtherHeads(nn.ModuleList):
+    """A linear head a label, on the features that the radical is read from; none is kept."""
+
+    def __init__(self, width: int, labels: list[CharacterLabel]) -> None:
+        super().__init__(nn.Linear(width, label.num_classes) for label in labels)
+
+    def loss(self, features: Tensor, classes: Tensor) -> Tensor:
+        """Mean cross-entropy over labels of features [B, width] and classes [B, L]."""
+        losses = [
+            F.cross_entropy(head(features).float(), column, reduction="sum")
+            / (column != UNKNOWN).sum().clamp(min=1)
+            for head, column in zip(self, classes.T, strict=True)
+        ]
+        return torch.stack(losses).mean()
+
+
+def train(
+    sheets: list[Sheet], labels: list[CharacterLabel], args: argparse.Namespace
+) -> tuple[RadicalNetwork, int]:
     """The averaged network after args.num_steps, or fewer if args.max_minutes end the decay."""
     torch.manual_seed(args.seed)
     network = RadicalNetwork(LARGE if args.large else SMALL)
     if args.start is not None:
         network.load_state_dict({k: v.float() for k, v in load_file(args.start).items()})
     average = copy.deepcopy(network)
+    further_heads = FurtherHeads(network.body.width, labels)
     matrices = [p for name, p in network.named_parameters() if p.ndim == 2 and "head" not in name]
     rest = [p for name, p in network.named_parameters() if p.ndim != 2 or "head" in name]
+    rest += further_heads.parameters()
     optimizers: list[tuple[torch.optim.Optimizer, float]] = [
         (torch.optim.Muon(matrices, lr=0.02, weight_decay=0.03), 0.02),
         (torch.optim.AdamW(rest, lr=2e-3, weight_decay=0.02), 2e-3),
@@ -202,17 +228,19 @@ def train(sheets: list[Sheet], args: argparse.Namespace) -> tuple[RadicalNetwork
     while progress < 1:
         network.train()
         random = generator(args.seed, "radical-judge", step)
-        pixels, listed = batch_of(sheets, args.batch_size, random)
+        pixels, listed, classes = batch_of(sheets, args.batch_size, random)
         ink = 1 - torch.from_numpy(pixels)[:, None].float() / 255
         ink = deform(ink, random)
         spoilt = torch.rand(len(ink), generator=random) < args.degraded
         ink[spoilt] = degrade(ink[spoilt], random)
         with torch.autocast("cpu", torch.bfloat16):
-            logits = network(ink)
+            features = network.body.quadrants(ink)
+            logits = network.head(features).float()
+            further_loss = further_heads.loss(features, torch.from_numpy(classes))
         target = torch.from_numpy(listed).float()
         target = 0.9 * target / target.sum(dim=1, keepdim=True) + 0.1 / NUM_RADICALS
         loss = F.cross_entropy(logits, target)
-        torch.autograd.backward(loss)
+        torch.autograd.backward(loss + args.further * further_loss)
         elapsed_minutes = (time.monotonic() - start) / 60
         progress = max(step / args.num_steps, elapsed_minutes / args.max_minutes)
         rate = min(1.0, (step + 1) / 100) * max(0.0, 1 - progress)
@@ -224,7 +252,8 @@ def train(sheets: list[Sheet], args: argparse.Namespace) -> tuple[RadicalNetwork
         follow(average, network, min(0.995, (step + 1) / (step + 10)))
         step += 1
         if step % 50 == 0:
-            print(f"step {step}  {elapsed_minutes:.1f} min  loss {loss:.3f}", flush=True)
+            losses = f"loss {loss:.3f}  further {further_loss:.3f}"
+            print(f"step {step}  {elapsed_minutes:.1f} min  {losses}", flush=True)
         if step % 500 == 0:
             hits = accuracy(average, sheets[0].pixels[unseen], sheets[0].listed[unseen])
             print(f"step {step}  held-out accuracy {hits:.4f}", flush=True)
@@ -284,6 +313,7 @@ def main() -> None:
     )
     parser.add_argument("--rate", type=float, default=1.0, help="of the learning rate")
     parser.add_argument("--degraded", type=float, default=1.0, help="share of spoilt pictures")
+    parser.add_argument("--further", type=float, default=0.3, help="weight of the further labels")
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--num-threads", type=int, default=1)
@@ -291,8 +321,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=WEIGHTS_PATH)
     args = parser.parse_args()
     torch.set_num_threads(args.num_threads)
-    sheets = read_sheets(args.cache, args.debian_fonts)
-    network, num_steps = train(sheets, args)
+    sheets, labels = read_sheets(args.cache, args.debian_fonts)
+    network, num_steps = train(sheets, labels, args)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     save(network, num_steps, sheets, args)
 
