@@ -101,12 +101,12 @@ VARIANTS: dict[str, Callable[[RunConfig], RunConfig]] = {
     # The optimiser of the blocks' matrices, AdamW at two rates.
     "adamw-1e-3": training(matrix_optimizer="adamw", matrix_learning_rate=1e-3),
     "adamw-5e-4": training(matrix_optimizer="adamw", matrix_learning_rate=5e-4),
-    "muon-4e-3": training(matrix_learning_rate=4e-3),
+    "muon-2e-3": training(matrix_learning_rate=2e-3),
     # Of all other weights: embeddings, modulation, the output layer.
-    "others-3e-3": training(other_learning_rate=3e-3),
-    # All that moves the weights further in few steps, at once.
-    "further": training(batch_size=32, matrix_learning_rate=4e-3, other_learning_rate=3e-3),
-    "further-still": training(batch_size=32, matrix_learning_rate=8e-3, other_learning_rate=5e-3),
+    "others-1e-3": training(other_learning_rate=1e-3),
+    # Both rates of the recipe until 2026-11-29, and twice today's.
+    "nearer": training(matrix_learning_rate=2e-3, other_learning_rate=1e-3),
+    "further": training(matrix_learning_rate=8e-3, other_learning_rate=5e-3),
     # Shape and size at equal time.
     "deep-256x8": network(width=256, depth=8, num_heads=4),
     "deep-320x5": network(width=320, depth=5, num_heads=5),
@@ -114,6 +114,9 @@ VARIANTS: dict[str, Callable[[RunConfig], RunConfig]] = {
     "small-256x3": network(width=256, depth=3, num_heads=4),
     "patch-8": network(patch_size_px=8),
     "batch-32": training(batch_size=32),
+    "batch-32-further": training(
+        batch_size=32, matrix_learning_rate=8e-3, other_learning_rate=5e-3
+    ),
     "batch-128": training(batch_size=128),
     # Captions.
     "captions-plain": training(alternative_caption=0.0, single_sense=0.0),
