@@ -22,7 +22,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from character_labels import UNKNOWN, CharacterLabel, character_labels
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from imagespace.evaluation import wilson_interval
@@ -31,12 +30,14 @@ from imagespace.evaluation.picture_encoder import LARGE, SMALL
 from imagespace.evaluation.radical_judge import (
     JUDGE_SIZE_PX,
     WEIGHTS_PATH,
-    RadicalJudge,
     RadicalNetwork,
     is_held_out,
+    load_radical_judge,
     radical_labels,
+    read_states,
     real_glyphs,
     sha256_of,
+    write_states,
 )
 from imagespace.pictures.glyphs import (
     SIMPLIFIED_CHINESE_FACE,
@@ -213,7 +214,7 @@ def train(
     torch.manual_seed(args.seed)
     network = RadicalNetwork(LARGE if args.large else SMALL)
     if args.start is not None:
-        network.load_state_dict({k: v.float() for k, v in load_file(args.start).items()})
+        network.load_state_dict(read_states(args.start)[0])
     average = copy.deepcopy(network)
     further_heads = FurtherHeads(network.body.width, labels)
     matrices = [p for name, p in network.named_parameters() if p.ndim == 2 and "head" not in name]
@@ -263,16 +264,14 @@ def train(
 def save(
     network: RadicalNetwork, num_steps: int, sheets: list[Sheet], args: argparse.Namespace
 ) -> None:
-    """Write float16 weights and SOURCE.json with what the shipped judge was measured to do."""
-    state = {
-        name: value.half() if value.is_floating_point() else value
-        for name, value in network.state_dict().items()
-    }
-    save_file(state, args.out)
-    args.out.chmod(0o644)  # save_file makes it private
+    """Write the judge and SOURCE.json with what it was measured to do.
+
+    It is the network alone, or the networks of args.beside and it.
+    """
+    beside = read_states(args.beside) if args.beside is not None else []
+    write_states([*beside, network.state_dict()], args.out)
     pixels, radicals, listed = real_glyphs(held_out=True)
-    network.load_state_dict({name: value.float() for name, value in load_file(args.out).items()})
-    predicted = RadicalJudge(network).predict(pixels)
+    predicted = load_radical_judge(args.out).predict(pixels)
     num_first = int((predicted == radicals).sum())
     num_listed = int(listed[np.arange(len(listed)), predicted - 1].sum())
     source = {
@@ -311,6 +310,7 @@ def main() -> None:
     parser.add_argument(
         "--large", action="store_true", help="a wider network, which is not what ships"
     )
+    parser.add_argument("--beside", type=Path, help="a judge whose networks answer with this one")
     parser.add_argument("--rate", type=float, default=1.0, help="of the learning rate")
     parser.add_argument("--degraded", type=float, default=1.0, help="share of spoilt pictures")
     parser.add_argument("--further", type=float, default=0.3, help="weight of the further labels")

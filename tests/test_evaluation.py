@@ -6,6 +6,7 @@ import unicodedata
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from imagespace.errors import UserError
@@ -15,10 +16,13 @@ from imagespace.evaluation.nouns import NOUNS
 from imagespace.evaluation.radical_judge import (
     NUM_RADICALS,
     WEIGHTS_PATH,
+    RadicalNetwork,
     is_held_out,
     load_radical_judge,
     real_glyphs,
     sha256_of,
+    to_ink,
+    write_states,
 )
 
 needs_glyphs = pytest.mark.skipif(
@@ -186,6 +190,21 @@ def test_judge_returns_log_probabilities() -> None:
     assert judge.predict(random_pictures(0, seed=0)).shape == (0,)
     with pytest.raises(UserError, match="uint8"):
         judge.predict(np.zeros((2, 64, 64), np.float32))
+
+
+def test_networks_judge_by_the_mean_of_their_probabilities(tmp_path) -> None:
+    networks = []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        networks.append(RadicalNetwork().eval())
+    write_states([network.state_dict() for network in networks], tmp_path / "judge.safetensors")
+    pixels = random_pictures(5, seed=1)
+    with torch.inference_mode():
+        alone = [network(to_ink(pixels)).softmax(dim=1) for network in networks]
+    assert (alone[0] - alone[1]).abs().max() > 1e-3
+    both = load_radical_judge(tmp_path / "judge.safetensors").judge(pixels).exp()
+    # Half precision on disk moves a probability by about a thousandth of itself.
+    torch.testing.assert_close(both, (alone[0] + alone[1]) / 2, rtol=2e-2, atol=1e-4)
 
 
 def test_judge_weights_are_those_of_their_record() -> None:

@@ -1,4 +1,4 @@
-"""A small convolutional network that names the Kangxi radical of a drawn glyph."""
+"""Small convolutional networks that together name the Kangxi radical of a drawn glyph."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from imagespace.errors import UserError
-from imagespace.evaluation.picture_encoder import SMALL, PictureEncoder, Stages
+from imagespace.evaluation.picture_encoder import LARGE, SMALL, PictureEncoder, Stages
 from imagespace.pictures.glyphs import GLYPH_BLOCKS, GlyphRenderer, font_file, unihan_folder
 from imagespace.pictures.radicals import NUM_RADICALS
 from imagespace.pictures.unihan import UnihanEntry, read_unihan
@@ -60,24 +60,37 @@ def to_ink(pixels: np.ndarray) -> Tensor:
 
 
 class RadicalJudge:
-    """The trained judge of glyph pictures."""
+    """The trained judge of glyph pictures: the mean of what its networks hold probable."""
 
-    def __init__(self, network: RadicalNetwork) -> None:
-        self.network = network.eval()
+    def __init__(self, networks: Sequence[RadicalNetwork]) -> None:
+        self.networks = [network.eval() for network in networks]
 
     @torch.inference_mode()
     def judge(self, pixels: np.ndarray, batch_size: int = 256) -> Tensor:
         """Log-probabilities [N, 214] of radicals 1..214 for uint8 pictures [N, H, W(, C)]."""
         batches = [
-            F.log_softmax(self.network(to_ink(pixels[start : start + batch_size])), dim=1)
+            self._probabilities(to_ink(pixels[start : start + batch_size])).log()
             for start in range(0, len(pixels), batch_size)
         ]
         return torch.cat(batches) if batches else torch.empty(0, NUM_RADICALS)
+
+    def _probabilities(self, ink: Tensor) -> Tensor:
+        return torch.stack([network(ink).softmax(dim=1) for network in self.networks]).mean(dim=0)
 
     def predict(self, pixels: np.ndarray) -> np.ndarray:
         """The most probable radical of each picture, int64 [N] in 1..214."""
         radicals: np.ndarray = self.judge(pixels).argmax(dim=1).numpy() + 1
         return radicals
+
+    @torch.inference_mode()
+    def features(self, pixels: np.ndarray, batch_size: int = 256) -> Tensor:
+        """What the first network's last layer reads of uint8 pictures [N, H, W(, C)]: [N, D]."""
+        body = self.networks[0].body
+        batches = [
+            body.quadrants(to_ink(pixels[start : start + batch_size]))
+            for start in range(0, len(pixels), batch_size)
+        ]
+        return torch.cat(batches) if batches else torch.empty(0, body.width)
 
 
 def load_radical_judge(path: Path = WEIGHTS_PATH) -> RadicalJudge:
@@ -88,10 +101,35 @@ def load_radical_judge(path: Path = WEIGHTS_PATH) -> RadicalJudge:
             "the radical judge's weights are not there",
             "reinstall imagespace, or train them with scripts/train_radical_judge.py",
         )
-    network = RadicalNetwork()
-    state = {name: value.float() for name, value in load_file(path).items()}
+    return RadicalJudge([network_of(state) for state in read_states(path)])
+
+
+def network_of(state: dict[str, Tensor]) -> RadicalNetwork:
+    """The network with these weights, small or large."""
+    width = state["head.weight"].shape[1]
+    network = next(n for n in map(RadicalNetwork, (SMALL, LARGE)) if n.body.width == width)
     network.load_state_dict(state, strict=True)
-    return RadicalJudge(network)
+    return network
+
+
+def read_states(path: Path) -> list[dict[str, Tensor]]:
+    """The weights of each network of a judge's file, in float32."""
+    states: dict[int, dict[str, Tensor]] = {}
+    for key, value in load_file(path).items():
+        number, name = key.split(".", 1)
+        states.setdefault(int(number), {})[name] = value.float()
+    return [states[number] for number in sorted(states)]
+
+
+def write_states(states: Sequence[dict[str, Tensor]], path: Path) -> None:
+    """One judge's file of the weights of its networks, in float16."""
+    numbered = {
+        f"{number}.{name}": value.half() if value.is_floating_point() else value
+        for number, state in enumerate(states)
+        for name, value in state.items()
+    }
+    save_file(numbered, path)
+    path.chmod(0o644)  # save_file makes it private
 
 
 def sha256_of(path: Path) -> str:

@@ -14,11 +14,9 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from imagespace.evaluation.radical_judge import to_ink
 from imagespace.lab.blur import gaussian_blur
 from imagespace.lab.figures import BLUE, GREY, ORANGE, new_figure
 from imagespace.lab.finding import Finding, Verdict
@@ -113,9 +111,7 @@ def _standardised(features: Tensor) -> Tensor:
 
 
 def _judge_features(laboratory: Laboratory, x: Tensor) -> Tensor:
-    network = laboratory.judge.network
-    parts = [F.avg_pool2d(network.body(to_ink(to_pixels(x[b]))), 2) for b in _batches(len(x))]
-    return _standardised(torch.cat(parts).flatten(1))
+    return _standardised(laboratory.judge.features(to_pixels(x)))
 
 
 def _field_features(laboratory: Laboratory, x: Tensor) -> Tensor:

@@ -8,13 +8,11 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from imagespace.checkpoints import ModelConfig, SamplingConfig
 from imagespace.diffusion.objective import ObjectiveConfig
-from imagespace.evaluation.radical_judge import to_ink
 from imagespace.lab.gan import Gan, GanConfig, picture_networks
 from imagespace.lab.laboratory import Laboratory
 from imagespace.lab.precision_recall import precision_and_recall
@@ -95,9 +93,6 @@ def compare_on_glyphs(laboratory: Laboratory) -> GlyphRivals:
     )
 
 
-@torch.inference_mode()
 def _features(laboratory: Laboratory, x: Tensor) -> Tensor:
     """The judge's quadrant features [N, D] of pictures [N, 1, 32, 32]."""
-    network = laboratory.judge.network
-    parts = [F.avg_pool2d(network.body(to_ink(to_pixels(part))), 2) for part in x.split(256)]
-    return torch.cat(parts).flatten(1)
+    return laboratory.judge.features(to_pixels(x))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imagespace.diffusion.spacing import step_times
-from imagespace.evaluation.radical_judge import RadicalJudge, to_ink
+from imagespace.evaluation.radical_judge import RadicalJudge
 from imagespace.lab.figures import BLUE, GREEN, GREY, ORANGE, new_figure, show_pictures
 from imagespace.lab.finding import Finding, Verdict
 from imagespace.lab.ink import ink_share, overshoot_share
@@ -72,9 +72,7 @@ def relative_slope(
 
 def judge_features(judge: RadicalJudge, pixels: NDArray[np.uint8]) -> Tensor:
     """What the judge's last layer reads, scaled to length 1 [N, D]."""
-    with torch.inference_mode():
-        quadrants = F.avg_pool2d(judge.network.body(to_ink(pixels)), 2)
-        return F.normalize(quadrants.flatten(1))
+    return F.normalize(judge.features(pixels))
 
 
 def run(laboratory: Laboratory) -> Finding:
