@@ -224,7 +224,7 @@ def judge(
     model = Model(whole, built, encoder, "", "experiment", data.autoencoder)
     subject = Subject(model, pictures, NUM_JUDGED, 0, dtype)
     samples = subject.draw(subject.settings())
-    radicals = load_radical_judge()
+    radicals = load_radical_judge(quick=True)
     everyone = Subject(model, pictures, 2000, 0)  # those of the prompts come first
     real = everyone.pixels(everyone.unseen)
     validation: ValidationSet = data.validation()

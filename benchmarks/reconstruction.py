@@ -37,7 +37,7 @@ def main() -> None:
         if arguments.judge:
             from imagespace.evaluation.radical_judge import load_radical_judge
 
-            judge = load_radical_judge()
+            judge = load_radical_judge(quick=True)
             kinds = [judge.predict(pixels) for pixels in (found.originals, found.copies)]
             line += f"  same radical {(kinds[0] == kinds[1]).mean():.2%}"
         print(line)

@@ -32,7 +32,7 @@ class RadicalReading:
     what = "radicals"
 
     def __init__(self, judge: RadicalJudge | None = None) -> None:
-        self._judge = judge or load_radical_judge()
+        self._judge = judge or load_radical_judge(quick=True)
 
     def __call__(self, x: Tensor) -> Tensor:
         return torch.from_numpy(self._judge.predict(to_pixels(x)))

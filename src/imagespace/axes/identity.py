@@ -49,7 +49,7 @@ def identity(
     others = between[~np.eye(num, dtype=bool)]
     radical = None
     if are_glyphs:
-        judged = load_radical_judge().predict(flat).reshape(num_values, num)
+        judged = load_radical_judge(quick=True).predict(flat).reshape(num_values, num)
         radical = float((np.delete(judged, plain, axis=0) == judged[plain]).mean())
     of_others = float(others.mean()) if num > 1 else None
     return Identity(name, cosine, of_others, radical)

@@ -82,7 +82,7 @@ class Laboratory:
     @cached_property
     def judge(self) -> RadicalJudge:
         """Reads the radical of a drawn glyph."""
-        return load_radical_judge()
+        return load_radical_judge(quick=True)
 
     def noise(self, stream: str, shape: tuple[int, ...], *numbers: int) -> Tensor:
         """Standard normal noise, named after its use."""
