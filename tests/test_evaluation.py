@@ -167,16 +167,16 @@ def test_judge_knows_unseen_real_glyphs() -> None:
 
 
 @needs_glyphs
-def test_judge_answers_alike_at_any_input_size() -> None:
+def test_judge_reads_glyphs_at_any_input_size() -> None:
     judge = load_radical_judge()
-    large, *_ = real_glyphs(held_out=False, limit=60, image_size_px=256)
+    large, _, listed = real_glyphs(held_out=False, limit=60, image_size_px=256)
     answers = [judge.predict(large)]
     for size_px in (128, 64, 96):
         sized = [Image.fromarray(p).resize((size_px, size_px), Image.Resampling.BOX) for p in large]
         answers.append(judge.predict(np.stack([np.asarray(picture) for picture in sized])))
         answers.append(judge.predict(answers_channels(sized)))
-    for answer in answers[1:]:
-        assert np.mean(answer == answers[0]) >= 0.97
+    for answer in answers:
+        assert np.mean(listed[np.arange(len(listed)), answer - 1]) >= 0.97
     assert len(set(answers[0].tolist())) > 20
 
 
