@@ -54,7 +54,8 @@ def test_a_step_lies_where_its_x_t_and_its_x0_hat_are_projected(shapes, tiny_mod
         x_t = step.x_t.permute(0, 2, 3, 1).numpy()
         stands = atlas.projection(space.coordinates(x_t))
         assert np.allclose(walks.x_t_positions[:, index], stands.positions, atol=1e-4)
-        assert np.allclose(walks.x_t_ratio[:, index], stands.ratio, rtol=1e-4)
+        # A ratio of two thousand is of distances that are small beside the vectors': float32.
+        assert np.allclose(walks.x_t_ratio[:, index], stands.ratio, rtol=1e-3)
         x0_hat = tiny_model.pixels(step.x0_hat)
         sees = atlas.projection(space.coordinates(x0_hat))
         assert np.allclose(walks.positions[:, index], sees.positions, atol=1e-4)
