@@ -108,7 +108,7 @@ def failing(network):
 
 
 def test_a_run_that_cannot_be_compiled_is_the_uncompiled_one(
-    tiny_run, compiled_run, pictures, encoder, tmp_path, monkeypatch
+    compiled_run, pictures, encoder, tmp_path, monkeypatch
 ):
     config, _ = compiled_run
     monkeypatch.setattr(torch, "compile", failing)
@@ -122,7 +122,9 @@ def test_a_run_that_cannot_be_compiled_is_the_uncompiled_one(
     assert [bool(note) for note in notes] == [False, True, False, False]
     for progress in train(config, PictureData(config, pictures, encoder), tmp_path):
         assert not progress.note  # it is known not to be compiled
-    for _ in train(tiny_run, PictureData(tiny_run, pictures, encoder), tmp_path / "plain"):
+    uncompiled = config.training.model_copy(update={"compile": False})
+    plain_run = config.model_copy(update={"training": uncompiled})
+    for _ in train(plain_run, PictureData(plain_run, pictures, encoder), tmp_path / "plain"):
         pass
     broken, plain = (load_file(run / "model.safetensors") for run in (tmp_path, tmp_path / "plain"))
     assert all(torch.equal(broken[name], plain[name]) for name in plain)
