@@ -1,9 +1,11 @@
 """Train the radical judge on every ideograph of Unicode, in nine faces of four fonts.
 
 A tenth of the characters, chosen by a hash of the code point, is never seen in any font; the
-accuracy on their simplified-Chinese glyphs is what SOURCE.json records. The further fonts come
-from Debian: apt install fonts-noto-cjk fonts-hanazono. One thread by default: oneDNN's bfloat16
-weight gradients spin at barriers and crawl when another process has a core.
+accuracy on their simplified-Chinese glyphs is what SOURCE.json records. Besides the radical it
+learns the labels of character_labels.py. A network may be saved --beside those of a judge, to
+answer with them. The further fonts come from Debian: apt install fonts-noto-cjk fonts-hanazono.
+One thread by default: oneDNN's bfloat16 weight gradients spin at barriers and crawl when another
+process has a core.
 
 Run: python scripts/train_radical_judge.py --cache FOLDER
 """

@@ -137,9 +137,10 @@ def within_budget(config: RunConfig) -> tuple[RunConfig, Finding | None]:
     smaller = smaller_network(config, minutes, speed)
     if num_shown >= NUM_SEEN / 2 or smaller is None:
         return config, budget_finding(config)
-    size, needed = smaller
+    size, _ = smaller
     config = for_few_pictures(config, size)
     still_shown = _shown(config, minutes, speed)
+    needed = _minutes(estimate(config, speed)[0])
     remedy = f"Say --network {own.width // 64} for the recipe's own"
     if still_shown < NUM_SEEN / 2:
         remedy += f"; {needed:.0f} minutes would show it all of them"

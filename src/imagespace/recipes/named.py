@@ -14,7 +14,7 @@ from imagespace.training.config import RunConfig, TrainingConfig
 Budget = dict[str, float | int | None]
 NETWORK_SIZES = range(1, 25)
 SHORT_BATCH = 32
-"""Pictures a step where few can be shown: more steps are worth more than steadier ones."""
+"""Pictures a step where few can be shown: tried on glyphs (docs/experiments.md)."""
 LARGEST_DEPTH = 48
 
 GLYPH_PROMPTS = [
@@ -44,7 +44,7 @@ def glyphs(budget: Budget, seed: int) -> RunConfig:
         training=TrainingConfig(
             seed=seed,
             batch_size=64,
-            # As far a step as helps (docs/experiments.md).
+            # Found on short runs of glyphs (docs/experiments.md).
             matrix_learning_rate=4e-3,
             other_learning_rate=3e-3,
             sample_prompts=GLYPH_PROMPTS,
@@ -142,7 +142,7 @@ def network_sized(config: RunConfig, size: int) -> RunConfig:
 
 
 def for_few_pictures(config: RunConfig, size: int) -> RunConfig:
-    """The run with a network of that size and batches of SHORT_BATCH (docs/experiments.md)."""
+    """The run with a network of that size and batches of SHORT_BATCH."""
     smaller = network_sized(config, size)
     batch_size = min(SHORT_BATCH, config.training.batch_size)
     training = config.training.model_copy(update={"batch_size": batch_size})
