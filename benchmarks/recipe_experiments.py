@@ -9,8 +9,9 @@ verdict does not depend on what else the machine is doing; what it fits beforeha
 taken off too. Encoding a folder into latents is not: it is done once for all runs. Every variant is
 judged by the same 400 unseen captions and seeds: kernel distance to unseen real glyphs in random
 features and, where its package is installed, in ImageNet features, the share whose radical is the
-prompt's own character's, and the twenty nouns. `--network` takes another size than the recipe's,
-for machines on which its own would see too few pictures in minutes. Results are appended to
+prompt's own character's, and the twenty nouns. `--network` takes another size than the recipe's and
+the batches that `imagespace train` takes with it, for machines on which the recipe's own would see
+too few pictures in minutes. Results are appended to
 FOLDER/results.jsonl; a variant, network and seed that stands there is not run again.
 """
 
@@ -39,9 +40,9 @@ from imagespace.networks.build import build_network
 from imagespace.pictures.folder import PictureSet, read_folder
 from imagespace.pipeline import Model, load_autoencoder_by_name
 from imagespace.pipeline.band_loss import ValidationSet
-from imagespace.recipes import network_sized, recipe
+from imagespace.recipes import recipe
 from imagespace.recipes.latent import in_latents
-from imagespace.recipes.named import sketched
+from imagespace.recipes.named import for_few_pictures, sketched
 from imagespace.text.vectors import load_text_encoder
 from imagespace.training.budget import fraction_done, learning_rate_factor
 from imagespace.training.config import RunConfig
@@ -113,10 +114,9 @@ VARIANTS: dict[str, Callable[[RunConfig], RunConfig]] = {
     "wide-448x2": network(width=448, depth=2, num_heads=7),
     "small-256x3": network(width=256, depth=3, num_heads=4),
     "patch-8": network(patch_size_px=8),
+    "batch-16": training(batch_size=16),
     "batch-32": training(batch_size=32),
-    "batch-32-further": training(
-        batch_size=32, matrix_learning_rate=8e-3, other_learning_rate=5e-3
-    ),
+    "batch-64": training(batch_size=64),
     "batch-128": training(batch_size=128),
     # Captions.
     "captions-plain": training(alternative_caption=0.0, single_sense=0.0),
@@ -290,7 +290,7 @@ def main() -> None:
                 continue
             baseline = recipe("glyphs", {"budget_images": arguments.images}, seed)
             if arguments.network is not None:
-                baseline = network_sized(baseline, arguments.network)
+                baseline = for_few_pictures(baseline, arguments.network)
             config = VARIANTS[name](baseline)
             cost = relative_cost(config, baseline)
             config = training(budget_images=round(arguments.images / cost))(config)
