@@ -40,9 +40,9 @@ from imagespace.networks.build import build_network
 from imagespace.pictures.folder import PictureSet, read_folder
 from imagespace.pipeline import Model, load_autoencoder_by_name
 from imagespace.pipeline.band_loss import ValidationSet
-from imagespace.recipes import recipe
+from imagespace.recipes import for_few_pictures, recipe
 from imagespace.recipes.latent import in_latents
-from imagespace.recipes.named import for_few_pictures, sketched
+from imagespace.recipes.named import sketched
 from imagespace.text.vectors import load_text_encoder
 from imagespace.training.budget import fraction_done, learning_rate_factor
 from imagespace.training.config import RunConfig
