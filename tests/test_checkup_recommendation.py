@@ -146,7 +146,7 @@ def test_a_continued_run_keeps_the_network_that_it_was_begun_with(tmp_path, monk
         trained.append(config)
         RunFolder(path, config.weights_file).open(config, data.key)
 
-    monkeypatch.setattr("imagespace.cli.train._train", begin)
+    monkeypatch.setattr("imagespace.cli.train.train_under_a_bar", begin)
     command = ["train", str(folder), "--out", str(out), "--minutes", "5", "--size", "16"]
     slow, fast = Speed(torch.float32, 1e9), Speed(torch.float32, 1e15)
     for speed in (slow, fast):
@@ -164,7 +164,9 @@ def test_the_recommended_command_trains_what_was_recommended(tmp_path, monkeypat
     assert run(monkeypatch, "pictures", "check", str(folder), "--size", "16") == 0
     command = re.search(r"next: imagespace (train .*)", capsys.readouterr().out)
     assert command is not None
-    monkeypatch.setattr("imagespace.cli.train._train", lambda config, *others: print(config))
+    monkeypatch.setattr(
+        "imagespace.cli.train.train_under_a_bar", lambda config, *others: print(config)
+    )
     assert run(monkeypatch, *command[1].split()) == 0
     out = capsys.readouterr().out
     assert "image_size_px=16" in out
