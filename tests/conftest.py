@@ -30,6 +30,15 @@ def encoder() -> TextEncoder:
 
 
 @pytest.fixture
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home of this test's own: nothing is written to the real cache folder."""
+    path = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(path))
+    monkeypatch.setenv("USERPROFILE", str(path))
+    return path
+
+
+@pytest.fixture
 def known_machine(monkeypatch):
     """A machine whose speed need not be measured: 100 GFLOP/s in float32."""
     monkeypatch.setattr(recommendation, "fastest_dtype", lambda: SPEED.dtype)

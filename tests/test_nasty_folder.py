@@ -23,10 +23,7 @@ _LONG = "a very long caption " * 52_500  # 1.05 MB
 _ARABIC = "قطة حمراء على سطح"
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test writes to the real cache folder."""
-    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def _random(*shape: int, seed: int = 0) -> NDArray[np.uint8]:
