@@ -97,6 +97,8 @@ VARIANTS: dict[str, Callable[[RunConfig], RunConfig]] = {
     "times-logit-1": objective(logit_mean=1.0),
     "times-uniform": objective(time_distribution="uniform"),
     "loss-x0": objective(loss_weight="x0"),
+    # Errors at little noise count as at a fifth, where 1 / t^2 would outweigh all others.
+    "weights-0.2": objective(smallest_weighted_time=0.2),
     # DDPM's own pair of prediction and loss.
     "ddpm": objective(prediction="eps", loss_weight="eps"),
     # The optimiser of the blocks' matrices, AdamW at two rates.
@@ -108,6 +110,10 @@ VARIANTS: dict[str, Callable[[RunConfig], RunConfig]] = {
     # Both rates of the recipe until 2026-11-29, and twice today's.
     "nearer": training(matrix_learning_rate=2e-3, other_learning_rate=1e-3),
     "further": training(matrix_learning_rate=8e-3, other_learning_rate=5e-3),
+    "further-weights-0.2": lambda run: VARIANTS["further"](VARIANTS["weights-0.2"](run)),
+    "further-weights-0.2-batch-16": lambda run: VARIANTS["batch-16"](
+        VARIANTS["further-weights-0.2"](run)
+    ),
     # Shape and size at equal time.
     "deep-256x8": network(width=256, depth=8, num_heads=4),
     "deep-320x5": network(width=320, depth=5, num_heads=5),
