@@ -114,6 +114,9 @@ VARIANTS: dict[str, Callable[[RunConfig], RunConfig]] = {
     "further-weights-0.2-batch-16": lambda run: VARIANTS["batch-16"](
         VARIANTS["further-weights-0.2"](run)
     ),
+    "further-weights-0.2-times-1": lambda run: VARIANTS["times-logit-1"](
+        VARIANTS["further-weights-0.2"](run)
+    ),
     # Shape and size at equal time.
     "deep-256x8": network(width=256, depth=8, num_heads=4),
     "deep-320x5": network(width=320, depth=5, num_heads=5),
