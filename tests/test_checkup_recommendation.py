@@ -16,6 +16,7 @@ from imagespace.checkup.recommendation import (
     smaller_network,
     within_budget,
 )
+from imagespace.diffusion.objective import squared_error
 from imagespace.errors import UserError
 from imagespace.networks.transformer import training_flops_per_picture
 from imagespace.recipes import network_sized, recipe
@@ -112,6 +113,18 @@ def test_a_budget_that_shows_too_few_pictures_is_said_with_one_that_does_not():
     assert said(None) is None  # whoever counts pictures knows how many
 
 
+def rates_of(config: RunConfig) -> tuple[float, float]:
+    return config.training.matrix_learning_rate, config.training.other_learning_rate
+
+
+def weight_at(t: float, config: RunConfig) -> float:
+    """What an error of 1 in every pixel counts at this time."""
+    objective, zeros = config.model.objective, torch.zeros(1, 1, 2, 2)
+    schedule = objective.build_schedule()
+    time = torch.tensor([t])
+    return squared_error(zeros + 1, zeros, zeros, zeros, time, objective, schedule).item()
+
+
 def test_minutes_that_are_too_few_for_the_recipes_network_train_a_smaller_one():
     def of(minutes: float | None) -> RunConfig:
         images = 1000 if minutes is None else None
@@ -125,14 +138,18 @@ def test_minutes_that_are_too_few_for_the_recipes_network_train_a_smaller_one():
     smaller, said = within_budget(short)
     size = smaller_network(short, 0.49 * enough, SPEED)
     assert size is not None
-    assert smaller.model == network_sized(short, size[0]).model
-    assert smaller.training == short.training.model_copy(update={"batch_size": 32})
+    assert smaller.model.network == network_sized(short, size[0]).model.network
+    assert smaller.training.batch_size == 32
+    # Steps are larger, for all weights alike; little noise counts for less.
+    assert rates_of(smaller) == pytest.approx([2 * rate for rate in rates_of(short)])
+    assert weight_at(0.1, smaller) == weight_at(0.2, smaller) < weight_at(0.1, short)
+    assert weight_at(0.3, smaller) == weight_at(0.3, short)
     assert said is not None
     assert said.severity == "remark"
     assert "--network 6" in said.line
     # Nothing is fast enough: the smallest, and how long it would take.
     smallest, said = within_budget(of(0.1))
-    assert smallest.model == network_sized(of(0.1), 4).model
+    assert smallest.model.network == network_sized(of(0.1), 4).model.network
     assert said is not None
     assert smallest.training.batch_size == 32  # in which Muon weighs more
     assert f"{minutes_of(smallest, 4):.0f} minutes would show it all" in said.line
@@ -153,7 +170,7 @@ def test_a_continued_run_keeps_the_network_that_it_was_begun_with(tmp_path, monk
         monkeypatch.setattr(Speed, "of_this_machine", classmethod(lambda _, speed=speed: speed))
         assert run(monkeypatch, *command) == 0
     assert [config.model.network.width for config in trained] == [256, 256]
-    assert [config.training.batch_size for config in trained] == [32, 32]
+    assert trained[0] == trained[1]
     assert "note: --network 4: is trained" in capsys.readouterr().out
     assert run(monkeypatch, *command[:-4], "--minutes", "5", "--size", "16", "--network", "6") == 2
     assert "other settings" in capsys.readouterr().err

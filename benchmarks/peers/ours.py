@@ -29,7 +29,7 @@ from run_record import FINISHED, RUN_FILE, draw_to, surroundings, write_json
 from imagespace.errors import UserError
 from imagespace.pictures.folder import PictureSet, read_folder
 from imagespace.pipeline import Model, PromptWarning, load, to_pixels
-from imagespace.recipes import network_sized, recipe
+from imagespace.recipes import for_few_pictures, recipe
 from imagespace.text.vectors import load_text_encoder
 from imagespace.training.config import RunConfig, TrainingConfig
 from imagespace.training.loop import train
@@ -42,7 +42,7 @@ SAMPLE_SEED = 1_000_000
 def configuration(
     minutes: float, seed: int, changes: list[str], size: int | None = None
 ) -> RunConfig:
-    """The glyphs recipe for so many minutes, with a network of another size where one is given.
+    """The glyphs recipe for so many minutes, or with a smaller network what `train` makes of it.
 
     One evaluation, without a sheet of samples, at the end of the budget: as for the peers, looking
     at the model costs no training time. `changes` are NAME=VALUE of the training's configuration.
@@ -50,7 +50,7 @@ def configuration(
     """
     config = recipe("glyphs", {"budget_minutes": minutes, "budget_images": None}, seed)
     if size is not None:
-        config = network_sized(config, size)
+        config = for_few_pictures(config, size)
     values = config.training.model_dump()
     values |= {"evaluations": 1, "sample_prompts": [], "num_validation": 64}
     for change in changes:
@@ -171,7 +171,7 @@ def main() -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="of the training config"
     )
-    parser.add_argument("--network", type=int, help="size; the recipe's unless given")
+    parser.add_argument("--network", type=int, help="a smaller one, as `train` takes")
     parser.add_argument("--num-samples", type=int, default=500)
     parser.add_argument("--sampling-minutes", type=float, default=4, help="at most, each way")
     parser.add_argument("--threads", type=int, help="of torch; all processors unless given")

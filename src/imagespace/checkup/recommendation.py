@@ -125,7 +125,8 @@ def within_budget(config: RunConfig) -> tuple[RunConfig, Finding | None]:
 
     A network that is shown too few pictures draws nothing, while a smaller one already draws
     (docs/experiments.md). So where the recipe's would be shown less than half of NUM_SEEN, the
-    largest is taken that is shown them all, or the smallest, in batches of `recipes.SHORT_BATCH`.
+    largest is taken that is shown them all, or the smallest, and made to learn from few pictures
+    (`recipes.for_few_pictures`).
     """
     minutes = config.training.budget_minutes
     if minutes is None:

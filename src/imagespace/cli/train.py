@@ -205,7 +205,7 @@ def _for_the_minutes(
     """
     from imagespace.checkup.recommendation import budget_finding, within_budget
     from imagespace.networks.transformer import TransformerConfig
-    from imagespace.recipes import network_sized
+    from imagespace.recipes import as_begun
     from imagespace.training.run_folder import begun_run
 
     if asked.network is not None or asked.depth is not None:
@@ -213,9 +213,7 @@ def _for_the_minutes(
     begun = begun_run(out)
     if begun is None or not isinstance(begun.model.network, TransformerConfig):
         return within_budget(config)
-    config = network_sized(config, max(1, begun.model.network.width // 64))
-    batches = {"batch_size": begun.training.batch_size}
-    return config.model_copy(update={"training": config.training.model_copy(update=batches)}), None
+    return as_begun(config, begun), None
 
 
 def _train_autoencoder(

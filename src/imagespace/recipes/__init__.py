@@ -5,6 +5,7 @@ from imagespace.recipes.folder import check_size, for_folder, suited_recipe
 from imagespace.recipes.latent import autoencoder_for, in_latents, latent_advice, scale_warning
 from imagespace.recipes.named import (
     Budget,
+    as_begun,
     for_few_pictures,
     for_points,
     network_sized,
@@ -15,6 +16,7 @@ from imagespace.recipes.named import (
 __all__ = [
     "Budget",
     "PictureOptions",
+    "as_begun",
     "autoencoder_for",
     "check_size",
     "for_few_pictures",

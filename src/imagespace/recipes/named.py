@@ -13,8 +13,11 @@ from imagespace.training.config import RunConfig, TrainingConfig
 
 Budget = dict[str, float | int | None]
 NETWORK_SIZES = range(1, 25)
+# Where few pictures can be shown, tried on glyphs (docs/experiments.md): small batches, steps so
+# many times as large, and errors where the noise is less than this share count as if it were this.
 SHORT_BATCH = 32
-"""Pictures a step where few can be shown: tried on glyphs (docs/experiments.md)."""
+SHORT_STEPS = 2.0
+SHORT_WEIGHTED_TIME = 0.2
 LARGEST_DEPTH = 48
 
 GLYPH_PROMPTS = [
@@ -142,11 +145,41 @@ def network_sized(config: RunConfig, size: int) -> RunConfig:
 
 
 def for_few_pictures(config: RunConfig, size: int) -> RunConfig:
-    """The run with a network of that size and batches of SHORT_BATCH."""
-    smaller = network_sized(config, size)
-    batch_size = min(SHORT_BATCH, config.training.batch_size)
-    training = config.training.model_copy(update={"batch_size": batch_size})
-    return smaller.model_copy(update={"training": training})
+    """The run with a network of that size, made to learn from some tens of thousands of pictures.
+
+    Its batches are small and its steps large, and little noise counts for less: what is drawn is
+    decided at more.
+    """
+    smaller, training = network_sized(config, size), config.training
+    objective = config.model.objective.model_copy(
+        update={"smallest_weighted_time": SHORT_WEIGHTED_TIME}
+    )
+    changes = {
+        "batch_size": min(SHORT_BATCH, training.batch_size),
+        "matrix_learning_rate": SHORT_STEPS * training.matrix_learning_rate,
+        "other_learning_rate": SHORT_STEPS * training.other_learning_rate,
+    }
+    return smaller.model_copy(
+        update={
+            "model": smaller.model.model_copy(update={"objective": objective}),
+            "training": training.model_copy(update=changes),
+        }
+    )
+
+
+def as_begun(config: RunConfig, begun: RunConfig) -> RunConfig:
+    """The run with all that `for_few_pictures` may have changed as it is in one already begun."""
+    network = begun.model.network
+    assert isinstance(network, TransformerConfig)
+    sized = network_sized(config, max(1, network.width // 64))
+    kept = ("batch_size", "matrix_learning_rate", "other_learning_rate")
+    changes = {name: getattr(begun.training, name) for name in kept}
+    return sized.model_copy(
+        update={
+            "model": sized.model.model_copy(update={"objective": begun.model.objective}),
+            "training": config.training.model_copy(update=changes),
+        }
+    )
 
 
 def check_depth(depth: int | None, least: int) -> None:
