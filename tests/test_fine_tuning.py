@@ -80,6 +80,9 @@ def test_a_run_begins_with_the_models_pictures(shapes_folder, initial, tmp_path,
     model = imagespace.load(initial)
     config, data = run_from(model, shapes_folder, depth=depth)
     assert config.model.network.depth == (depth or 2)
+    objective = model.config.objective
+    assert config.model.objective.prediction == objective.prediction
+    assert config.model.objective.smallest_weighted_time > objective.smallest_weighted_time
     next(train(config, data, tmp_path / "run"))
     begun = imagespace.load(tmp_path / "run" / "model.safetensors")
     assert begun.sha256 != model.sha256  # the labels of varied pictures are new

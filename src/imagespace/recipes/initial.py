@@ -3,6 +3,7 @@
 from imagespace.errors import UserError
 from imagespace.networks.transformer import TransformerConfig
 from imagespace.pipeline import Model
+from imagespace.recipes.named import SHORT_WEIGHTED_TIME
 from imagespace.training.config import RunConfig
 
 
@@ -17,10 +18,11 @@ def check_initial(model: Model) -> TransformerConfig:
 def from_model(config: RunConfig, model: Model) -> RunConfig:
     """The run in pixels `config`, with the network, objective and space of `model` instead.
 
-    The recipe's training stays, but for a rate that falls from the start; so do the labels of its
-    changes; grey pictures are read as colour where
-    the model draws in colour. UserError: it draws pictures of another size, or in grey where there
-    is colour, or reads prompts where there are none, or the other way round.
+    The recipe's training stays, but for a rate that falls from the start and errors at little noise
+    that count less, as where few pictures can be shown; so do the labels of its changes; grey
+    pictures are read as colour where the model draws in colour. UserError: it draws pictures of
+    another size, or in grey where there is colour, or reads prompts where there are none, or the
+    other way round.
     """
     network, initial = config.model.network, check_initial(model)
     assert isinstance(network, TransformerConfig)
@@ -43,9 +45,12 @@ def from_model(config: RunConfig, model: Model) -> RunConfig:
             rule, remedy = ("reads prompts, and this run has none", "Name one that reads none")
         raise UserError(f"--from {model.source}", rule, remedy)
     labels = {"num_augmentation_labels": network.num_augmentation_labels}
+    objective = model.config.objective.model_copy(
+        update={"smallest_weighted_time": SHORT_WEIGHTED_TIME}
+    )
     changes = {
         "network": initial.model_copy(update=labels),
-        "objective": model.config.objective,
+        "objective": objective,
         "sampling": model.config.sampling,
         "autoencoder": model.config.autoencoder,
         "autoencoder_sha256": model.config.autoencoder_sha256,
