@@ -8,6 +8,7 @@ import torch
 
 from imagespace.diffusion.likelihood import BITS_OF_A_GREY_LEVEL
 from imagespace.errors import UserError
+from imagespace.evaluation import subject as subject_module
 from imagespace.evaluation.copies import same_distance
 from imagespace.evaluation.newness import copies_in_features, likelihoods, losses
 from imagespace.evaluation.quality import blurred, uniform_noise
@@ -57,6 +58,43 @@ def test_samples_are_the_models_own_pictures(subject):
     difference = np.abs(faster.astype(int) - subject.draw(settings).astype(int))
     assert difference.max() > 0
     assert difference.mean() < 5
+
+
+class Compiled(torch.nn.Module):
+    """In the place of what torch.compile returns: notes the batches that it is given."""
+
+    def __init__(self, network, fails=False):
+        super().__init__()
+        self.network, self.fails, self.sizes = network, fails, []
+
+    def forward(self, x_t, t, text):
+        self.sizes.append(len(x_t))
+        if self.fails:
+            raise RuntimeError("no Python.h")
+        return self.network(x_t, t, text)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_whole_batches_of_many_samples_are_drawn_compiled_where_that_can_be(
+    subject, monkeypatch, fails
+):
+    made = []
+
+    def compile_(network):
+        made.append(Compiled(network, fails))
+        return made[-1]
+
+    monkeypatch.setattr(torch, "compile", compile_)
+    monkeypatch.setattr(subject_module, "has_compiler", lambda device: True)
+    monkeypatch.setattr(subject_module, "LARGEST_BATCH", 3)
+    settings = subject.settings()
+    plain = replace(subject).draw(settings)
+    assert not made  # eight samples are not many
+    monkeypatch.setattr(subject_module, "FEWEST_COMPILED", 8)
+    assert np.array_equal(replace(subject).draw(settings), plain)
+    (compiled,) = made
+    assert set(compiled.sizes) == {3}  # not the two that are left over
+    assert (len(compiled.sizes) == 1) == fails
 
 
 def test_a_walk_ends_in_the_picture_and_leaves_the_arithmetic_as_it_was(subject):

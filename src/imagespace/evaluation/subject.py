@@ -21,10 +21,13 @@ from imagespace.pictures.radicals import NUM_RADICALS
 from imagespace.pictures.split import HELD_OUT, TRAIN, VALIDATION
 from imagespace.pipeline import LARGEST_BATCH, Model, PictureSettings, PromptWarning
 from imagespace.pipeline.settings import SamplingOptions, sampling_config
-from imagespace.precision import arithmetic
+from imagespace.precision import arithmetic, has_compiler
 from imagespace.randomness import generator
 
 GLYPH_CACHE = Path.home() / ".cache" / "imagespace"
+
+# A network is compiled in half a minute, and then draws a fifth faster (docs/experiments.md).
+FEWEST_COMPILED = 1000
 
 Progress = Callable[[int, int], None]
 
@@ -208,8 +211,11 @@ class Subject:
         """Samples uint8 [N, H, W, C] in the faster arithmetic."""
         parts = []
         for start in range(0, len(settings), LARGEST_BATCH):
+            batch = settings[start : start + LARGEST_BATCH]
+            # A batch of another size would be compiled again, for itself alone.
+            model = self._compiled if len(batch) == LARGEST_BATCH else self.model
             with arithmetic(self.dtype):
-                parts.append(self.model.draw(settings[start : start + LARGEST_BATCH]).pixels)
+                parts.append(model.draw(batch).pixels)
             if progress is not None:
                 progress(min(start + LARGEST_BATCH, len(settings)), len(settings))
         return np.concatenate(parts)
@@ -223,6 +229,28 @@ class Subject:
             if step is None:
                 return
             yield step
+
+    @cached_property
+    def _compiled(self) -> Model:
+        """The model for whole batches: compiled, where many are drawn and it can be."""
+        model = self.model
+        if self.num_samples < FEWEST_COMPILED or not has_compiler(model.device):
+            return model
+        compiled = Model(
+            model.config,
+            torch.compile(model.network),  # type: ignore[arg-type]
+            model.encoder,
+            model.sha256,
+            model.source,
+            model.autoencoder,
+        )
+        x_t = torch.zeros(LARGEST_BATCH, *model.config.network.sample_shape)
+        try:
+            with torch.inference_mode(), arithmetic(self.dtype):
+                compiled.denoiser([""] * LARGEST_BATCH)(x_t, torch.tensor(0.5))
+        except Exception:  # a compiler that fails where `has_compiler` does not foresee it
+            return model
+        return compiled
 
     @cached_property
     def _unseen_rows(self) -> NDArray[np.int64]:
