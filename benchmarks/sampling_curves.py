@@ -25,6 +25,7 @@ from imagespace.evaluation.random_features import RandomFeatures
 from imagespace.evaluation.subject import Subject
 from imagespace.pictures.folder import read_folder
 from imagespace.pipeline import load
+from imagespace.precision import fastest_dtype
 
 
 def measured(subject: Subject, real: dict[str, Any], **sampling: Any) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def main() -> None:
     except UserError as error:
         print(f"note: {error}")
     real = {name: (extract, extract(unseen)) for name, extract in extractors.items()}
-    subject = Subject(model, pictures, args.num, args.seed)
+    subject = Subject(model, pictures, args.num, args.seed, fastest_dtype())
     print(
         f"1000 x kernel distances of {args.num} pictures to {len(unseen)} unseen ones", flush=True
     )

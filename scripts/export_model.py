@@ -1,6 +1,6 @@
 """Turns a finished run into a shipped model or autoencoder: small weights, and the card's facts.
 
-python scripts/export_model.py RUN src/imagespace/models/NAME
+python scripts/export_model.py RUN src/imagespace/models/NAME [--num-steps 20]
 
 Weights are halved to float16. If the file would be larger than may ship, its largest matrices are
 written in eight bits, one after the other, until it is not.
@@ -53,6 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--num-steps", type=int, help="of drawing, if not the run's own")
     arguments = parser.parse_args()
     lines = (arguments.run / "metrics.jsonl").read_text().splitlines()
     run_config = json.loads((arguments.run / "config.json").read_text())
@@ -64,6 +65,9 @@ def main() -> None:
     else:
         path, figure = arguments.out / MODEL, "t=0.5"
         tensors, config = load_model_file(arguments.run / MODEL)
+        if arguments.num_steps is not None:
+            sampling = config.sampling.model_copy(update={"num_steps": arguments.num_steps})
+            config = config.model_copy(update={"sampling": sampling})
         small = shrunk(tensors)
         save_model(path, small, described(small, config))
     last = next(one for one in map(json.loads, reversed(lines)) if figure in one)
