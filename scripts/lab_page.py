@@ -24,7 +24,7 @@ imagespace lab run all --quick          # smaller samples
 imagespace lab run all --model my-run --data my-pictures
 ```
 
-Below is what the shipped `glyphs` model showed ({machine}).
+Below is what the `glyphs` model that was shipped until 2026-11-30 showed ({machine}).
 Each verdict follows from its numbers by a rule that is written in the experiment's file,
 `src/imagespace/lab/NAME.py`. The rules and sizes were settled on small runs with another seed, some
 of them after looking. Uncertainties are one standard error. A verdict is about this model and these

@@ -26,7 +26,7 @@ from imagespace.randomness import generator
 
 GLYPH_CACHE = Path.home() / ".cache" / "imagespace"
 
-# A network is compiled in half a minute, and then draws a fifth faster (docs/experiments.md).
+# A network is compiled in some 20 s, and then answers a third faster (docs/experiments.md).
 FEWEST_COMPILED = 1000
 
 Progress = Callable[[int, int], None]
