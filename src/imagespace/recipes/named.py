@@ -41,8 +41,8 @@ def glyphs(budget: Budget, seed: int) -> RunConfig:
             name="glyphs",
             network=TransformerConfig.sized(6),
             objective=ObjectiveConfig(logit_mean=0.6, logit_std=1.0),
-            # Noise at every step mends what the step before got wrong. The shipped model, trained for
-            # longer, is drawn in 20 steps; after few minutes 28 are nearer (docs/experiments.md).
+            # Noise at every step mends what the step before got wrong. The shipped model is drawn
+            # in 20 steps; after few minutes of training 28 are nearer (docs/experiments.md).
             sampling=SamplingConfig(sampler="ddpm", num_steps=28, guidance=3.0, time_shift=2.0),
         ),
         training=TrainingConfig(
