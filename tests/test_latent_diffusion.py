@@ -164,15 +164,19 @@ def test_an_exported_model_names_the_rounded_autoencoder_that_it_holds(
     save_model(run / "model.safetensors", tensors, config)
     (run / "metrics.jsonl").write_text('{"step": 1, "t=0.5": 1.0}\n')
     (run / "config.json").write_text('{"data": "", "config": {}}')
-    monkeypatch.setattr(sys, "argv", ["export_model", str(run), str(tmp_path / "exported")])
+    words = ["export_model", str(run), str(tmp_path / "exported"), "--num-steps", "7"]
+    monkeypatch.setattr(sys, "argv", words)
     script("scripts/export_model.py").main()
     exported = imagespace.load(tmp_path / "exported")
     held = exported.autoencoder.state_dict()
     assert held["latent_std"][0] == torch.tensor(0.7).half().float() != 0.7  # it was rounded
     assert exported.config.autoencoder_sha256 == tensors_sha256(held)
     assert exported.config.autoencoder_sha256 != config.autoencoder_sha256
-    assert exported.config.model_copy(update={"autoencoder_sha256": ""}) == config.model_copy(
-        update={"autoencoder_sha256": ""}
+    sampling = config.sampling.model_copy(update={"num_steps": 7})
+    assert sampling != config.sampling
+    changes = {"autoencoder_sha256": ""}
+    assert exported.config.model_copy(update=changes) == config.model_copy(
+        update=changes | {"sampling": sampling}
     )
 
 
